@@ -19,6 +19,7 @@ const BENCHMARKS: readonly string[] = [
   'react',
   'proxy',
   'start',
+  'lanes',
 ];
 
 function main(): void {

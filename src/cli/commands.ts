@@ -14,6 +14,7 @@ import {
 } from './flags';
 
 const SERVICE = 'name in Consul';
+const CALLER = option('--caller <service>', 'the service that makes the calls, for match.from', parseService);
 const WATCHED = 'datacenters, with commas, or all; default: the one of the agent';
 
 export const init: CommandDefinition = {
@@ -81,6 +82,7 @@ export const explain: CommandDefinition = {
     option('--method <path>', '/package.Service/Method', parseMethod),
     option('--label <key=value>', 'a label of the call; may be given several times', parseLabel, {}),
     option('--sticky-key <value>', 'takes the place of the label that a route sticks by'),
+    CALLER,
     option(
       '--policy <source>',
       "chain (Consul's config entries), kv (its document), auto (what clients take), or a file instead of Consul's",
@@ -125,6 +127,7 @@ export const simulate: CommandDefinition = {
       parseWhole,
     ),
     option('--from <file>', 'recorded calls, a JSON object a line; - is standard input'),
+    CALLER,
     option('--seed <n>', 'seeds what goes by chance; default: 1', parseWhole),
   ],
   run: async () => (await import('./simulate/simulate-file.js')).simulateFile,

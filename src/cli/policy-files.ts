@@ -1,5 +1,6 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { defined } from '../base/defined';
 import { isRecord } from '../base/is-record';
 import { documentText } from '../ops/store/policy-text';
 import { compilePolicy } from '../policy/compile';
@@ -169,6 +170,7 @@ export async function loadPolicy(
   file: string,
   io: CommandIo,
   expectedService?: string,
+  caller?: string,
 ): Promise<{ readonly document: PolicyDocument; readonly plan: Plan }> {
   const { document, problems } = await readPolicyFile(file, expectedService);
   if (document === undefined) {
@@ -176,12 +178,13 @@ export async function loadPolicy(
     const count = counted(problems.length, 'problem');
     throw new CommandError(1, `${file}: ${count}`, `correct it and run graylane policy validate ${file}`);
   }
-  return { document, plan: planOf(document) };
+  return { document, plan: planOf(document, caller) };
 }
 
-/** The plan of a valid document. */
-export function planOf(document: PolicyDocument): Plan {
-  return compilePolicy({ content: document, format: 'object' }, { service: document.service, origin: 'file' });
+/** The plan of a valid document, as a client has it that states the name `caller` of itself. */
+export function planOf(document: PolicyDocument, caller?: string): Plan {
+  const facts = { service: document.service, origin: 'file', ...defined({ caller }) } as const;
+  return compilePolicy({ content: document, format: 'object' }, facts);
 }
 
 /**

@@ -5,6 +5,7 @@ import { call, load } from './call/commands';
 import { buildCommand, CommandError } from './command';
 import * as alone from './commands';
 import type { CommandIo, ExitCode } from './io';
+import { lane } from './lane/commands';
 import { lists } from './lists/commands';
 import { override } from './override/commands';
 import { policy } from './policy/commands';
@@ -12,7 +13,7 @@ import { rollout } from './rollout/commands';
 
 /** Every command and group, in the order of the help. */
 const COMMANDS = [
-  ...[alone.init, policy, alone.weight, override, lists, rollout, alone.explain, alone.simulate, alone.instances],
+  ...[alone.init, policy, alone.weight, override, lane, lists, rollout, alone.explain, alone.simulate, alone.instances],
   ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, alone.doctor, alone.completion],
 ];
 

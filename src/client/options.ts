@@ -6,10 +6,12 @@ import { isRecord } from '../base/is-record';
 import type { Logger, PinoLogger } from '../base/logger';
 import { OptionReader } from '../base/option-reader';
 import type { Random } from '../base/random';
+import { shorten } from '../base/shorten';
 import { readTrustedKeys, type TrustedKeys } from '../base/signing-keys';
 import type { ConsulOptions } from '../consul/options';
 import type { PolicyDocument } from '../policy/document';
 import type { EnvironmentOverride } from '../policy/override';
+import { LIST_NAME } from '../policy/value-list';
 import { type Protection, type ProtectionOptions, parseProtection } from './discovery/protection';
 import type { StaticInstance } from './discovery/static-instance';
 import { checkLabels } from './grpc/check-arguments';
@@ -44,6 +46,11 @@ export interface GraylaneOptions {
   readonly instances?: Readonly<Record<string, readonly StaticInstance[]>> | FileReference;
   /** Policies by service: a document, or a JSON or YAML file that is watched. They win over Consul's. */
   readonly policies?: Readonly<Record<string, PolicyDocument | FileReference>>;
+  /**
+   * Lists of values by name, for matchers that name them: the values, or a text file with a value a line, which is
+   * watched. They win over Consul's.
+   */
+  readonly lists?: Readonly<Record<string, readonly string[] | FileReference>>;
   /** Where policies come from when the target does not say. Default `auto`: the ones given here, else Consul KV. */
   readonly policy?: PolicyMode;
   /** Datacenter whose KV holds the policies. Default: the agent's own. */
@@ -137,7 +144,7 @@ export interface ParsedOptions extends Required<Pick<GraylaneOptions, Defaulted>
 }
 
 type Defaulted =
-  | ('name' | 'policies' | 'policy' | 'requirePolicy' | 'mode' | 'labels' | 'baggage')
+  | ('name' | 'policies' | 'lists' | 'policy' | 'requirePolicy' | 'mode' | 'labels' | 'baggage')
   | ('reportRolloutMetrics' | 'shareWatches' | 'connectTimeoutMs' | 'closeTimeoutMs');
 
 type AsGiven = {
@@ -158,6 +165,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'zone',
   'instances',
   'policies',
+  'lists',
   'policy',
   'policyDatacenter',
   'policyKeys',
@@ -207,6 +215,7 @@ export function parseOptions(
     zone: zoneOf(problems, options.zone, env['GRAYLANE_ZONE']),
     instances: options.instances,
     policies: options.policies ?? {},
+    lists: listsOf(read),
     policyDatacenter: options.policyDatacenter,
     policyKeys: policyKeys(read, options.policyKeys),
     requirePolicy: options.requirePolicy ?? false,
@@ -227,6 +236,17 @@ export function parseOptions(
   read.throwProblems();
   clients += 1;
   return parsed;
+}
+
+function listsOf(read: OptionReader): ParsedOptions['lists'] {
+  const lists = read.record('lists');
+  for (const [name, list] of Object.entries(lists)) {
+    const isFile = isRecord(list) && typeof list['file'] === 'string';
+    const isList = Array.isArray(list) && list.every((value) => typeof value === 'string');
+    if (!LIST_NAME.test(name)) read.problem(`lists.${shorten(name)}`, 'this name', 'letters, digits, _, . and -');
+    else if (!isFile && !isList) read.problem(`lists.${name}`, typeof list, 'a list of texts, or { file }');
+  }
+  return lists as ParsedOptions['lists'];
 }
 
 /** OTEL_SERVICE_NAME is free text: only a name that a service can have is taken. */

@@ -29,10 +29,12 @@ import { ClientZone } from './state/client-zone';
 import { createChainPolicySource, createKvPolicySource } from './state/policy-sources/consul';
 import { createFilePolicySource } from './state/policy-sources/file';
 import { createInlinePolicySource, type InlinePolicySource } from './state/policy-sources/inline';
+import { createGivenListSource, createListFileSource } from './state/policy-sources/list';
 import { createDocumentOrChainSource, createLayeredPolicySource } from './state/policy-sources/precedence';
 import type { PolicySource } from './state/policy-sources/source';
 import type { PolicyRules } from './state/policy-state';
 import type { ServiceOptions } from './state/service';
+import { ValueListStore } from './state/value-lists';
 
 const UNSIGNED_CHAIN: PolicyProblem = {
   path: '',
@@ -46,7 +48,7 @@ interface SourceDeps extends Runtime {
 /** Where one service gets its instances, its policy and its zone from. */
 type ServiceSources = Pick<
   ServiceOptions,
-  'source' | 'policies' | 'others' | 'store' | 'emptyGracePeriodMs' | 'rules' | 'zone'
+  'source' | 'policies' | 'others' | 'lists' | 'store' | 'emptyGracePeriodMs' | 'rules' | 'zone'
 >;
 
 /**
@@ -69,11 +71,14 @@ export class Sources {
   readonly #warnedOf = new Set<string>();
   /** With `policyKeys`: when the newest policy of each service was signed. */
   readonly #signedAtMs = new Map<string, number>();
+  readonly #lists: ValueListStore;
+  #kvLists: PolicySource | undefined;
   #staticSource: StaticSource | undefined;
 
   constructor(options: ParsedOptions, deps: SourceDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#lists = new ValueListStore((name) => this.#list(name), deps.logger);
     this.#store = options.stateDirectory === undefined ? undefined : new StateStore(options.stateDirectory, deps);
     for (const [service, policy] of Object.entries(options.policies)) {
       if (!isFile(policy)) this.setPolicy(service, policy);
@@ -102,6 +107,7 @@ export class Sources {
         of: (service) => ({ policies: this.#policies({ ...target, service }), rules: this.#rules(service, true) }),
         join: (plan, policies) => withOtherPolicies(plan, policies, this.#facts(target.service)),
       },
+      lists: this.#lists,
       // Only what comes from Consul need be kept on disk: the rest is there at the start.
       store: isConsul ? this.#store : undefined,
       emptyGracePeriodMs: isProtected ? windowMs : 0,
@@ -178,8 +184,9 @@ export class Sources {
   }
 
   /** What a plan of the service is compiled with beside its document. */
-  #facts(service: string): Pick<CompileOptions, 'override' | 'caller'> {
-    return defined({ override: this.#options.overrides.get(service), caller: this.#options.serviceName });
+  #facts(service: string): Pick<CompileOptions, 'override' | 'caller' | 'lists'> {
+    const { overrides, serviceName } = this.#options;
+    return defined({ override: overrides.get(service), caller: serviceName, lists: this.#lists });
   }
 
   /** `isOther`: another service's policy names it; its override is for its own calls. */
@@ -248,6 +255,22 @@ export class Sources {
       service,
       named: near,
     });
+  }
+
+  /** Lists given in code and in files go before Consul's. */
+  #list(name: string): PolicySource | undefined {
+    const { lists, policyDatacenter } = this.#options;
+    const given = Object.hasOwn(lists, name) ? lists[name] : undefined;
+    if (given !== undefined) {
+      return isFile(given) ? createListFileSource(given.file, this.#deps.clock) : createGivenListSource(given);
+    }
+    if (this.scheme !== 'consul') return undefined;
+    this.#kvLists ??= createKvPolicySource(
+      { client: this.#client(undefined), datacenter: policyDatacenter },
+      this.#deps,
+      'graylane/lists',
+    );
+    return this.#kvLists;
   }
 
   #kv({ authority }: Target): PolicySource {

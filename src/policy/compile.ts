@@ -10,6 +10,7 @@ import {
   resolveSubsetBreaker,
 } from './defaults';
 import type { DestinationDocument, PolicyDocument, RouteDocument } from './document';
+import { compileLanes } from './lanes/lane-plan';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
 import { namedLists } from './named-lists';
@@ -141,6 +142,11 @@ function buildPlan(
     };
   });
   const lists = namedLists(document);
+  const lanes = compileLanes(
+    document,
+    (subset = defaultSubset) => decisionTo(subset),
+    (subset) => subsets.get(subset)?.port,
+  );
   const balancing = document.balancing === undefined ? DEFAULT_BALANCING : resolveBalancing(document.balancing);
   const isOverridden = document.override !== undefined || options.override !== undefined;
   const { override, warnings: more } = isOverridden
@@ -168,7 +174,8 @@ function buildPlan(
     override,
     destinations: destinations.all,
     ...(lists.length > 0 && { lists }),
-    labelKeys: labelKeysOf(routes, fallthrough, balancing.hashBy),
+    labelKeys: labelKeysOf(routes, fallthrough, balancing.hashBy, lanes),
+    ...(lanes !== undefined && { lanes }),
     balancing,
     locality: document.locality === undefined ? DEFAULT_LOCALITY : resolveLocality(document.locality),
     ...destinations.lookups(),
@@ -202,6 +209,7 @@ function compileSubsets(document: PolicyDocument): Map<string, SubsetPlan> {
       meta,
       filter,
       ...(port !== undefined && { port }),
+      ...(subset.lanes === 'include' && { takesLanes: true }),
       fallback,
       ...(written?.place !== undefined && { fallbackPlace: written.place }),
       fallbackMaxPercentage,
@@ -215,8 +223,13 @@ function compileSubsets(document: PolicyDocument): Map<string, SubsetPlan> {
 }
 
 /** Every label that a call under these routes may be asked for. */
-export function labelKeysOf(routes: readonly RoutePlan[], fallthrough: Decision, hashBy?: string): readonly string[] {
-  const keys = new Set<string | undefined>();
+export function labelKeysOf(
+  routes: readonly RoutePlan[],
+  fallthrough: Decision,
+  hashBy?: string,
+  lanes?: Plan['lanes'],
+): readonly string[] {
+  const keys = new Set<string | undefined>(lanes?.dimensions.map(({ by }) => by));
   const addDecision = ({ hashPolicies }: Decision): void => {
     if (hashPolicies !== undefined) for (const { key } of hashPolicies) keys.add(key);
   };

@@ -1,9 +1,11 @@
 import type { DestinationDocument, PeerDocument } from './destination-document';
+import type { LaneDocument } from './lanes/lane-document';
 import type { RetryDocument, RouteDocument } from './route-document';
 import type { BreakerDocument, SubsetBreakerDocument, SubsetDocument } from './subset-document';
 
 export type { StatusName } from '../base/status-names';
 export type * from './destination-document';
+export type * from './lanes/lane-document';
 export type * from './route-document';
 export type * from './subset-document';
 
@@ -31,6 +33,11 @@ export interface PolicyDocument<S extends string = string> {
   readonly default?: NoInfer<S>;
   /** First match wins. At most 1,000. */
   readonly routes?: readonly RouteDocument<NoInfer<S>>[];
+  /**
+   * Lanes: calls whose label names a lane go to the instances of that lane, before any route; one dimension, or up to
+   * four. Default: no lanes.
+   */
+  readonly lanes?: LaneDocument<NoInfer<S>> | readonly LaneDocument<NoInfer<S>>[];
   /**
    * Says that calls may run again, and how they are tried again; for every call whose route says nothing of it. `off`:
    * they run at most once, whatever `idempotent` and method definitions say. Default: calls of idempotent methods alone

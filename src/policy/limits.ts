@@ -30,3 +30,8 @@ export const MAX_REGEX_INSTRUCTIONS: number = 500;
 
 /** Longer label values match no regular expression. */
 export const MAX_REGEX_VALUE_CHARACTERS: number = 1_024;
+
+export const MAX_LANE_DIMENSIONS: number = 4;
+
+/** Lanes of one dimension that a policy ends. */
+export const MAX_LANE_ENDS: number = 1_000;

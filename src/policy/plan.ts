@@ -66,6 +66,8 @@ export interface Plan {
   readonly services?: readonly string[];
   /** The name that the Graylane client states of itself: what `match.from` is held against. Undefined: none. */
   readonly caller?: string;
+  /** Undefined: no lanes. */
+  readonly lanes?: LanesPlan;
   /** Upper bound of how long a connection may take; undefined: the Graylane client's own. Milliseconds. */
   readonly connectTimeoutMs?: number;
   readonly warnings: readonly PolicyProblem[];
@@ -107,6 +109,10 @@ export interface SubsetPlan {
   readonly onlyPassing?: boolean;
   /** Undefined: the plan's. */
   readonly balancing?: BalancingPlan;
+  /** Instances in a lane belong to it too, if they fit. */
+  readonly takesLanes?: boolean;
+  /** Of another service whose policy has lanes: instances in them do not belong. */
+  readonly exceptLanes?: readonly Pick<LaneDimensionPlan, 'meta'>[];
 }
 
 /** One service in one place: what one health query of Consul answers. Equal lookups have equal keys. */
@@ -125,7 +131,10 @@ export interface Lookup {
 
 /** Where a decision sends a call: a subset, and who may stand in for it. The balancer turns it into tiers. */
 export interface Destination {
-  /** -1 for a subset that a strict `force` names and the plan does not know: the call fails, naming the force. */
+  /**
+   * -1 for a lane, and for a subset that a strict `force` names and the plan does not know: the call fails, naming the
+   * force.
+   */
   readonly index: number;
   readonly subset: string;
   readonly strict: boolean;
@@ -151,8 +160,8 @@ export interface PlannedTier {
   readonly datacenter: string;
 }
 
-/** A route, nothing but the policy's `default`, an override in force, or the caller's `force`. */
-export type DecidedBy = 'route' | 'default' | 'override' | 'force';
+/** A route, nothing but the policy's `default`, the call's lane, an override in force, or the caller's `force`. */
+export type DecidedBy = 'route' | 'default' | 'lane' | 'override' | 'force';
 
 /**
  * What the plan says of one call. Built when the plan is compiled, one for each outcome that a route can have, so that
@@ -161,9 +170,11 @@ export type DecidedBy = 'route' | 'default' | 'override' | 'force';
 export interface Decision {
   readonly plan: Plan;
   readonly by: DecidedBy;
-  /** The route's name; `default`, `override` or `force` otherwise. */
+  /** The route's name; `default`, `lane`, `override` or `force` otherwise. */
   readonly route: string;
   readonly destination: Destination;
+  /** Name of the lane that it leads to. */
+  readonly lane?: string;
   readonly timeoutMs: number | undefined;
   /** How long one attempt may take, for calls that may run again. Milliseconds; undefined: as long as the call. */
   readonly attemptTimeoutMs: number | 'auto' | undefined;
@@ -268,4 +279,30 @@ export interface SplitEntryPlan {
   /** The bucket after its last one. */
   readonly end: number;
   readonly decision: Decision;
+}
+
+/** The lanes of a plan. Which of them have instances is known to a `LaneTable`. */
+export interface LanesPlan {
+  /** In the order of the document; the last is left out first. */
+  readonly dimensions: readonly LaneDimensionPlan[];
+  /** What decisions for a lane are made of: all but their destination. */
+  readonly template: Decision;
+  /** For calls whose lane has no instance, under `strict`: its destination is nowhere. */
+  readonly refusal: Decision;
+}
+
+/** One dimension of lanes. */
+export interface LaneDimensionPlan {
+  /** Label, lower-cased. */
+  readonly by: string;
+  readonly meta: string;
+  readonly strict: boolean;
+  /** Of calls whose lane has no instance; undefined: the routes decide. */
+  readonly fallback: Decision | undefined;
+  /** The subsets that stand in for a lane that cannot serve; none under `strict`. */
+  readonly chain: readonly string[];
+  /** The port that its instances are dialled at: that of the first subset that stands in for them. */
+  readonly port: string | undefined;
+  /** Wall-clock milliseconds, by lane. */
+  readonly ends: ReadonlyMap<string, number>;
 }

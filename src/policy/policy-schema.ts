@@ -1,4 +1,5 @@
 import { STATUS_NAMES } from '../base/status-names';
+import { laneDimension, lanesSchema } from './lanes/lane-schema';
 import { MAX_LISTS, MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
 import { closed, count, listOf, type Schema, setOf, shortName } from './schema-parts';
 import { LIST_NAME } from './value-list';
@@ -187,6 +188,7 @@ const subset: Schema = closed({
     },
     { required: ['maxInFlight'] },
   ),
+  lanes: { enum: ['include', 'exclude'], description: 'whether instances in a lane belong to it too' },
 });
 
 const route: Schema = closed(
@@ -241,6 +243,7 @@ export const policySchema: Schema = {
       subsets: { type: 'object', propertyNames: shortName, additionalProperties: ref('subset') },
       default: text,
       routes: listOf(ref('route'), { maxItems: MAX_ROUTES }),
+      lanes: { ...lanesSchema, description: 'before the routes: calls whose label names a lane go to its instances' },
       retry: ref('retryOrOff'),
       idempotent: setOf(method, { minItems: 1, description: 'methods that may run again' }),
       timeoutMs: positive,
@@ -297,5 +300,6 @@ export const policySchema: Schema = {
     guard,
     subset,
     route,
+    laneDimension,
   },
 };

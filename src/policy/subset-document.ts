@@ -31,6 +31,8 @@ export interface SubsetDocument<S extends string = string> {
   readonly guard?: GuardDocument<S>;
   /** How much of it one client may use. Default: no limit. */
   readonly limits?: LimitsDocument;
+  /** Whether instances that are in a lane belong to the subset too. Default `exclude`. */
+  readonly lanes?: 'include' | 'exclude';
 }
 
 /**

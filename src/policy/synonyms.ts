@@ -35,7 +35,7 @@ export const SYNONYMS: Readonly<Record<string, string>> = {
   method: 'here methods, a list',
   methodMatch: 'here methods',
   headers: 'here labels: a key of the call metadata and its matcher',
-  header: 'here labels: a key of the call metadata and its matcher',
+  header: 'here labels: a key of the call metadata and its matcher; in lanes here by: a label',
   metadata: 'here labels: a key of the call metadata and its matcher',
   withoutHeaders: 'here labels: { key: { not: ... } }',
   queryParam: 'calls have no query; match on labels',
@@ -69,6 +69,16 @@ export const SYNONYMS: Readonly<Record<string, string>> = {
   all: 'conditions of one match all hold without saying so',
   and: 'conditions of one match all hold without saying so',
   or: 'here any: a list of label groups',
+
+  // Lanes
+  swimlane: 'here lanes: { by: LABEL }',
+  swimlanes: 'here lanes: { by: LABEL }',
+  trafficLane: 'here lanes: { by: LABEL }',
+  label: 'in lanes and sample here by: a label; in match here labels: a key and its matcher',
+  metaKey: 'here meta: a key of instance meta',
+  expiry: 'here ends: { LANE: RFC 3339 }',
+  ttl: 'here ends: { LANE: RFC 3339 }; graylane lane create --ttl writes it',
+  baselineSubset: 'here fallback',
 
   // Where to
   destination: 'here to: the name of a subset, or { service, subset, datacenter, peer }',

@@ -9,6 +9,7 @@ import { type DocumentPath, note, type Positions, ProblemList } from './problems
 import { SYNONYMS } from './synonyms';
 import type { CheckedPolicy } from './validation/checked';
 import { copyDocument, isOfLaterFormat } from './validation/copy-document';
+import { checkLanes } from './validation/lanes';
 import { warnOfUnreachable } from './validation/reachability';
 import { checkReferences } from './validation/references';
 import { checkRoutes, warnOfUnseenStickiness } from './validation/routes';
@@ -57,6 +58,7 @@ export function validatePolicy(value: unknown, options: ValidateOptions): Valida
     checkRoutes(checked, problems);
     checkTuning(checked, problems);
     checkSubsets(checked, problems, warnings);
+    checkLanes(checked, problems, warnings);
     warnOfUnreachable(checked, warnings);
     warnOfUnseenStickiness(checked, warnings);
     // A call of `ring_hash` belongs to the endpoint that owns its label, in whatever zone that is.

@@ -1,5 +1,5 @@
 /** What Consul takes as one value. https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/general */
-const MAX_BYTES = 512 * 1024;
+export const MAX_LIST_BYTES: number = 512 * 1024;
 /** Longer label values are matched by nothing that reads a list. */
 const MAX_VALUE_CHARACTERS = 1_024;
 
@@ -44,7 +44,7 @@ export const LIST_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
  * A string says what is wrong, as `line 3: 2000 characters (expected: at most 1024)`.
  */
 export function parseValueList(text: string): ValueList | string {
-  if (text.length > MAX_BYTES) return `${text.length} characters (expected: at most ${MAX_BYTES})`;
+  if (text.length > MAX_LIST_BYTES) return `${text.length} characters (expected: at most ${MAX_LIST_BYTES})`;
   if (text.trimStart().startsWith('[')) return parseJsonList(text);
   const values: string[] = [];
   for (const [index, line] of text.split('\n').entries()) {

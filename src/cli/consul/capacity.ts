@@ -31,7 +31,11 @@ export function capacityIn(
 ): CapacityJudge {
   const place = nameOf(datacenter);
   return async (before, after) => {
-    const filters = [...new Set([...after.subsets.values()].flatMap(({ filter }) => filter ?? []))];
+    const filters = [
+      ...new Set(
+        [...after.subsets.values()].flatMap(({ filter, service: of }) => (of === undefined ? (filter ?? []) : [])),
+      ),
+    ];
     const here = await readInstancesNow(client, service, [datacenter], filters);
     if (here.datacenters.every(({ instances }) => instances.length === 0)) {
       const remark = `${after.service} has no instances in ${place}: weights were not judged`;
@@ -45,8 +49,8 @@ export function capacityIn(
     let elsewhere: Membership | undefined;
     for (const route of after.routes) {
       const old = before?.routes.find(({ name }) => name === route.name);
-      const oldShares = old === undefined ? new Map<string, number>() : sharesOf(old);
-      const shares = sharesOf(route);
+      const oldShares = old === undefined || before === undefined ? new Map<string, number>() : sharesOf(old, before);
+      const shares = sharesOf(route, after);
       for (const [subset, share] of shares) {
         if (share === 0) continue;
         if (weightOf(now, [subset]) === 0) {
@@ -75,10 +79,11 @@ export function capacityIn(
   };
 }
 
-/** Shares of a route's calls by subset. */
-function sharesOf({ split }: RoutePlan): ReadonlyMap<string, number> {
-  const total = sumOf(split.entries.map(({ weight }) => weight));
-  return new Map(split.entries.map(({ subset, weight }) => [subset, weight / total]));
+/** Shares by subset of those of a route's calls that stay with the service, and are not pinned to a place. */
+function sharesOf({ split }: RoutePlan, { subsets }: Plan): ReadonlyMap<string, number> {
+  const own = split.entries.filter(({ subset, to }) => to === subset && subsets.get(subset)?.service === undefined);
+  const total = sumOf(own.map(({ weight }) => weight));
+  return new Map(own.map(({ subset, weight }) => [subset, total === 0 ? 0 : weight / total]));
 }
 
 function loadFactor(membership: Membership, shares: ReadonlyMap<string, number>, subset: string): number {
@@ -96,6 +101,6 @@ function weightOf(membership: Membership, subsets: readonly string[]): number {
 }
 
 function usable({ groups }: Membership, subsets: readonly string[]): ReadonlySet<{ readonly weight: number }> {
-  const wanted = groups.filter(({ subset }) => subsets.length === 0 || subsets.includes(subset));
+  const wanted = groups.filter(({ subset, isLane }) => (subsets.length === 0 ? !isLane : subsets.includes(subset)));
   return new Set(wanted.flatMap((group) => group.usable));
 }

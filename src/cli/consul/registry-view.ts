@@ -1,29 +1,20 @@
 import { defined } from '../../base/defined';
 import type { DatacenterState } from '../../base/instances';
-import { parseChain } from '../../client/state/policy-sources/consul';
 import type { ConsulClient } from '../../consul/client';
 import { type Effect, judgeEffect, type RegistryView } from '../../ops/effect/effect';
 import { hasEnded } from '../../ops/rollout/record';
 import { createRolloutStore } from '../../ops/rollout/store';
-import { inDatacenter } from '../../ops/store/kv';
-import { compileChain } from '../../policy/chain/compile';
-import { isDefaultChain } from '../../policy/chain/decisions';
 import { lookupsOf } from '../../policy/destinations';
-import type { Plan } from '../../policy/plan';
-import { PolicyError } from '../../policy/policy-error';
+import { everywhereKey } from '../../policy/places/lookups';
+import type { Plan, SubsetPlan } from '../../policy/plan';
 import { CommandError, orNone } from '../command';
+import { chainInForce, type Judged } from './chain-now';
 import type { ConsulConnection } from './consul-connection';
 import { readOne, readServiceNames } from './instances-now';
-import { nameOf } from './store-session';
+import { joinOtherPolicies } from './other-policies';
 
 /** Judges the effect of a new plan on calls. `before` is undefined when Consul has no document of the service. */
 export type EffectJudge = (before: Plan | undefined, after: Plan) => Promise<Effect | { readonly failure: string }>;
-
-/** Whose policy is judged. */
-export interface Judged {
-  readonly service: string;
-  readonly datacenter: string | undefined;
-}
 
 /**
  * Creates a judge that reads the instances from Consul. With `tolerant` unreadable instances are a failure in the
@@ -36,29 +27,17 @@ export function effectIn(
 ): EffectJudge {
   return async (written, after) => {
     try {
-      const before = written ?? (await chainInForce(connection.client, judged));
-      const plans = before === undefined ? [after] : [before, after];
-      const view = await readRegistryView(connection, judged, plans);
-      return judgeEffect({ before, after, view, wallNowMs: Date.now() });
+      const { client } = connection;
+      const now = written ?? (await chainInForce(client, judged));
+      const plans = now === undefined ? [after] : [after, now];
+      const [next = after, before] = await joinOtherPolicies(client, plans, judged.datacenter);
+      const view = await readRegistryView(connection, judged, plans.length === 1 ? [next] : [before ?? next, next]);
+      return judgeEffect({ before, after: next, view, wallNowMs: Date.now() });
     } catch (error) {
       if (!tolerant || !(error instanceof CommandError)) throw error;
       return { failure: `the effect on calls was not judged: ${error.message}` };
     }
   };
-}
-
-/**
- * What clients go by where there is no document: the chain of Consul's config entries, unless it is the default one.
- */
-export async function chainInForce(client: ConsulClient, { service, datacenter }: Judged): Promise<Plan | undefined> {
-  try {
-    const chain = await readChainNow(client, service, datacenter);
-    return isDefaultChain(chain) ? undefined : compileChain(chain, { service, sourceAddress: '127.0.0.1' });
-  } catch (error) {
-    // Servers without Connect have none, and clients go on without one that they cannot read or honour.
-    if (error instanceof CommandError || error instanceof PolicyError) return undefined;
-    throw error;
-  }
 }
 
 /**
@@ -70,16 +49,15 @@ export async function readRegistryView(
   { service, datacenter }: Judged,
   plans: readonly Plan[],
 ): Promise<RegistryView> {
-  const subsets = plans.flatMap((plan) => [...plan.subsets.values()]);
-  const filters = [...new Set(subsets.flatMap(({ filter }) => filter ?? []))];
-  const [own, names, lookups, alsoUsed] = await Promise.all([
+  const filters = filtersOf(plans, undefined);
+  const [own, names, alsoUsed] = await Promise.all([
     readOne(client, service, datacenter, filters),
     everywhere().catch(() => undefined),
-    readLookups(client, plans, filters),
     datacenter === undefined ? subsetsOfRollout(client, service) : undefined,
   ]);
   const others = (names ?? []).filter((name) => name !== own.datacenter && name !== datacenter);
   const elsewhere = await Promise.all(others.map((name) => orNone(readOne(client, service, name, filters))));
+  const lookups = await readLookups(client, plans, [datacenter, ...others]);
   const known = [own, ...elsewhere.filter((state) => state !== undefined)];
   const isNone = known.every(({ instances }) => instances.length === 0);
   const services = isNone ? await readServiceNames(client, datacenter) : undefined;
@@ -90,16 +68,34 @@ export async function readRegistryView(
   };
 }
 
+/** What the plans look up, a service in every datacenter included. What does not answer is left out. */
 async function readLookups(
   client: ConsulClient,
   plans: readonly Plan[],
-  filters: readonly string[],
+  datacenters: readonly (string | undefined)[],
 ): Promise<ReadonlyMap<string, DatacenterState>> {
   const lookups = new Map(plans.flatMap(lookupsOf).map((lookup) => [lookup.key, lookup]));
-  const states = [...lookups].map(async ([key, { service, askedDatacenter, scope }]) => {
-    return [key, await orNone(readOne(client, service, askedDatacenter, filters, scope))] as const;
+  const states = [...lookups.values()].flatMap((lookup) => {
+    const { key, service, askedDatacenter, scope, isEverywhere } = lookup;
+    const filters = filtersOf(plans, service);
+    return (isEverywhere === true ? datacenters : [askedDatacenter]).map(async (asked) => {
+      const state = await orNone(readOne(client, service, asked, filters, scope));
+      if (state === undefined) return [];
+      return [[isEverywhere === true ? everywhereKey(lookup, state.datacenter) : key, state] as const];
+    });
   });
-  return new Map((await Promise.all(states)).flatMap(([key, state]) => (state === undefined ? [] : [[key, state]])));
+  return new Map((await Promise.all(states)).flat());
+}
+
+/** Of the subsets that are of another service, or else of the plans' own. */
+function filtersOf(plans: readonly Plan[], service: string | undefined): readonly string[] {
+  const subsets = plans.flatMap((plan) => [...plan.subsets.values()].filter((each) => isOf(each, plan, service)));
+  return [...new Set(subsets.flatMap(({ filter }) => filter ?? []))];
+}
+
+/** Of a chain every subset may be, since its filters say nothing of the service. */
+function isOf(subset: SubsetPlan, plan: Plan, service: string | undefined): boolean {
+  return plan.lookups !== undefined || (subset.service ?? plan.service) === (service ?? plan.service);
 }
 
 /** The subsets that a rollout under way raises and compares, whatever the weights are now. */
@@ -113,16 +109,4 @@ async function subsetsOfRollout(client: ConsulClient, service: string): Promise<
     // A token that may write policies need not have the right to read rollouts.
     return undefined;
   }
-}
-
-const TIME_LIMIT_MS = 10_000;
-
-/** The discovery chain of a service as Consul has it compiled now. Throws a CommandError. */
-export async function readChainNow(client: ConsulClient, service: string, dc: string | undefined): Promise<object> {
-  const how = { params: { service }, query: inDatacenter(dc), timeLimitMs: TIME_LIMIT_MS };
-  const answer = await client.get({ path: '/discovery-chain/{service}', ...how });
-  const chain = answer.kind === 'failure' ? answer.reason : parseChain(answer);
-  if (typeof chain !== 'string') return chain;
-  const next = 'check that the servers have connect.enabled and the token service:read';
-  throw new CommandError(2, `discovery chain of ${service} in ${nameOf(dc)}: ${chain}`, next);
 }

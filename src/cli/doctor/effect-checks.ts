@@ -8,7 +8,7 @@ import { orNone } from '../command';
 import { readServiceNames } from '../consul/instances-now';
 import { readRegistryView } from '../consul/registry-view';
 import { findPartition } from '../init/partition';
-import { ask, type Finding, type PlannedQuestion, problem, warning } from './finding';
+import { ask, type Finding, info, type PlannedQuestion, problem, warning } from './finding';
 import { lookAtInstances } from './instance-checks';
 
 /** What the policy does to calls now, by the same judgement as `policy apply`. */
@@ -35,16 +35,22 @@ export async function checkEffect(question: PlannedQuestion): Promise<readonly F
     const finding = `no call gets to ${idle.join(', ')}: no route, default or fallback names it`;
     effects.push(warning(check, finding, `add a route, or run graylane policy edit ${service}`));
   }
+  if (plan.lanes !== undefined && !home.groups.some(({ isLane }) => isLane)) {
+    const keys = plan.lanes.dimensions.map(({ meta }) => meta).join(', ');
+    const finding = `the policy has lanes, and no instance has meta ${keys}: every call goes as without a lane`;
+    effects.push(info(check, finding));
+  }
   const roles = plan.document === undefined ? unusedRoles(question, home) : undefined;
   return roles === undefined ? effects : [...effects, roles];
 }
 
 /** Subsets of a document that nothing leads to, whatever the weights are. */
-function idleSubsets({ document, fallthrough, routes, override }: Plan): readonly string[] {
+function idleSubsets({ document, fallthrough, routes, override, lanes }: Plan): readonly string[] {
   if (document === undefined) return [];
   const named = new Set([
     ...fallthrough.destination.chain,
     ...(override?.decision.destination.chain ?? []),
+    ...(lanes?.dimensions ?? []).flatMap(({ fallback }) => fallback?.destination.chain ?? []),
     ...routes.flatMap(({ split }) => split.entries.flatMap(({ decision }) => decision.destination.chain)),
   ]);
   return Object.keys(document.subsets ?? {}).filter((name) => !named.has(name));

@@ -4,12 +4,13 @@ import { hasEnded } from '../../ops/rollout/record';
 import { createRolloutStore } from '../../ops/rollout/store';
 import { listKeys } from '../../ops/store/kv';
 import { compilePolicy, emptyPlan } from '../../policy/compile';
+import { describeWritten } from '../../policy/places/destination';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import type { PolicyReading } from '../../policy/policy-reading';
 import { CommandError } from '../command';
+import { chainInForce } from '../consul/chain-now';
 import type { ConsulConnection } from '../consul/consul-connection';
-import { chainInForce } from '../consul/registry-view';
 import { orFailure } from '../consul/store-session';
 import { describeInFile, formatOf, readBytes } from '../policy-files';
 import { describePlace } from '../rollout/rollout-view';
@@ -133,7 +134,10 @@ function validFinding(plan: Plan, check: string): Finding {
 function overrideFindings({ service, override, document }: Plan): readonly Finding[] {
   if (override === undefined || document?.override === undefined) return [];
   const { to, datacenter, until, by, reason } = document.override;
-  const where = [to === undefined ? '' : ` to ${to}`, datacenter === undefined ? '' : ` in ${datacenter}`].join('');
+  const where = [
+    to === undefined ? '' : ` to ${describeWritten(to)}`,
+    datacenter === undefined ? '' : ` in ${datacenter}`,
+  ].join('');
   const why = [by, reason].filter((each) => each !== undefined).join(': ');
   const check = `override of ${service}`;
   const next = `run graylane override clear ${service} when the incident is over`;

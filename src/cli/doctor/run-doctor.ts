@@ -1,6 +1,8 @@
 import { type ConsulConnection, withConsul } from '../consul/consul-connection';
+import { joinOtherPolicies } from '../consul/other-policies';
 import type { CommandIo } from '../io';
 import { checkConsul, checkRights, checkSession, knownDatacenters } from './consul-checks';
+import { checkDestinations } from './destination-checks';
 import { checkEffect, checkFailover, checkNeighbours, checkZones } from './effect-checks';
 import { type DoctorFlags, type Finding, info, type Question } from './finding';
 import { checkPeers, lookAtInstances } from './instance-checks';
@@ -55,11 +57,14 @@ async function checkServices(
 
 /** Checks the policy, the instances, and the effect of the policy on them. */
 async function checkService(question: Question): Promise<readonly Finding[]> {
-  const { findings: ofPolicy, plan } = await lookAtPolicy(question);
+  const { findings: ofPolicy, plan: written } = await lookAtPolicy(question);
+  const read = written === undefined ? [] : [written];
+  const [plan] = await joinOtherPolicies(question.connection.client, read, question.dc);
   const { findings: ofInstances, usable } = await lookAtInstances(question);
   const findings = [...ofPolicy, ...ofInstances];
   if (plan !== undefined) {
     const planned = { ...question, plan };
+    findings.push(...checkDestinations(planned));
     for (const check of [checkEffect, checkFailover, checkNeighbours, checkZones]) {
       findings.push(...(await check(planned)));
     }

@@ -17,6 +17,7 @@ interface ExplainFlags extends ConsulFlags {
   readonly method?: string;
   readonly label: Readonly<Record<string, string>>;
   readonly stickyKey?: string;
+  readonly caller?: string;
   readonly policy?: string;
   readonly instances?: string;
   readonly seed?: number;
@@ -55,7 +56,7 @@ async function optionsOf(service: string, flags: ExplainFlags, io: CommandIo): P
   const policy = file === undefined ? undefined : (await loadPolicy(file, io, service)).document;
   const instances = flags.instances === undefined ? undefined : await readInstancesFile(flags.instances);
   const policies = policy === undefined ? undefined : { [service]: policy };
-  return defined({ policy: source, policies, instances });
+  return defined({ policy: source, policies, instances, serviceName: flags.caller });
 }
 
 function isServed({ endpoints }: ExplainedTier): boolean {
@@ -65,7 +66,7 @@ function isServed({ endpoints }: ExplainedTier): boolean {
 /** As text: the decision, each route, and who could serve. */
 export async function showExplanation({ routing, tiers }: Explanation, io: CommandIo): Promise<void> {
   const { colors } = io;
-  const { decision, sticky, bucket, routes, override } = routing;
+  const { decision, sticky, bucket, routes, override, lane } = routing;
   const matched = decision.by === 'route' ? routes.find(({ result }) => result === 'matched') : undefined;
   const split = matched?.split ?? [];
   const revision = routing.revision === 'none' ? 'no policy' : `revision ${routing.revision}`;
@@ -80,6 +81,7 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
   }
   if (decision.chain.length > 1) io.line(`   falls back to ${decision.chain.slice(1).join(', then ')}`);
   io.line(`   runs ${decision.runs}`);
+  if (lane !== undefined) io.line(`   lane ${lane.asked}: ${lane.reason ?? lane.result}`);
   if (override !== undefined) {
     const until = override.until === undefined ? '' : ` until ${override.until}`;
     io.line(

@@ -15,13 +15,14 @@ export const override: CommandGroup = {
   commands: [
     {
       name: 'set',
-      summary: 'send all calls of services to one subset or datacenter, for a while',
+      summary: 'send all calls of services to one subset, datacenter or peer, for a while',
       description:
         'Sets the override of policies: it beats every route, and ends by itself. Each service is a transaction of its own ' +
         'with an entry in its history; a lost race is tried again. Refuses a subset or datacenter where nobody, or far fewer, ' +
         'would serve.',
       examples: {
         "graylane override set --to stable payments --ttl 30m -m 'incident 42'": 'no more canary for half an hour',
+        'graylane override set --peer cloud payments --ttl 1h -m drill': 'the instances that the peer cloud exports',
         "graylane override set --datacenter dc1 --all --ttl 2h -m 'dc2 is down' --dc all": 'every service out of dc2',
       },
       args: [SERVICES],
@@ -29,6 +30,7 @@ export const override: CommandGroup = {
         ...TARGETS,
         option('--to <subset>', 'the subset that serves'),
         option('--datacenter <name>', 'the only datacenter that serves'),
+        option('--peer <name>', 'the cluster peer that serves'),
         option('--ttl <duration>', 'how long: 90s, 30m, 2h, 1d', parseDuration).makeOptionMandatory(),
         option('--force', 'even if calls would fail there, or far fewer instances would serve them'),
         option('-m, --message <text>', 'why: for the history, and for whoever reads explain()').makeOptionMandatory(),

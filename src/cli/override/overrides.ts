@@ -6,6 +6,7 @@ import { documentText, parseStored } from '../../ops/store/policy-text';
 import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import { parseTimestamp } from '../../policy/override';
+import { describeWritten } from '../../policy/places/destination';
 import { ownValue } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
 import { validatePolicy } from '../../policy/validate';
@@ -26,6 +27,7 @@ interface ChangeFlags extends ConsulFlags {
 interface SetFlags extends ChangeFlags {
   readonly to?: string;
   readonly datacenter?: string;
+  readonly peer?: string;
   /** Milliseconds. */
   readonly ttl: number;
 }
@@ -48,10 +50,15 @@ const ATTEMPTS = 20;
 
 /** `override set`. */
 export async function setOverrides(services: readonly string[], flags: SetFlags, io: CommandIo): Promise<void> {
-  const { to, datacenter, ttl, message: reason } = flags;
-  if (to === undefined && datacenter === undefined) {
-    throw new CommandError(2, '--to, --datacenter: missing (expected: one of them, or both)', 'add --to stable');
+  const { to: subset, datacenter, peer, ttl, message: reason } = flags;
+  if (subset === undefined && datacenter === undefined && peer === undefined) {
+    const missing = '--to, --datacenter, --peer: missing (expected: at least one of them)';
+    throw new CommandError(2, missing, 'add --to stable');
   }
+  if (datacenter !== undefined && peer !== undefined) {
+    throw new CommandError(2, '--peer: given beside --datacenter (expected: one or the other)', 'leave one out');
+  }
+  const to = peer === undefined ? subset : subset === undefined ? { peer } : { subset, peer };
   const make = (by: string, time: Date): OverrideDocument => {
     return { ...defined({ to, datacenter }), until: new Date(time.getTime() + ttl).toISOString(), by, reason };
   };
@@ -171,7 +178,8 @@ function showResult(result: Result, io: CommandIo): void {
 
 /** `to stable in dc1` */
 function describeOverride({ to, datacenter }: OverrideDocument): string {
-  return [to === undefined ? '' : `to ${to}`, datacenter === undefined ? '' : `in ${datacenter}`].join(' ').trim();
+  const where = to === undefined ? '' : `to ${describeWritten(to)}`;
+  return [where, datacenter === undefined ? '' : `in ${datacenter}`].join(' ').trim();
 }
 
 /** `override list`. */

@@ -4,6 +4,7 @@ import { seededRandom } from '../../base/random';
 import { describeSelector } from '../../ops/effect/describe-selector';
 import { judgeEffect } from '../../ops/effect/effect';
 import type { PolicyDocument } from '../../policy/document';
+import { assumedLanes } from '../../policy/lanes/assumed-lanes';
 import { membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/shortfalls';
 import { parsePolicyText } from '../../policy/parse-text';
@@ -20,6 +21,7 @@ import {
 } from '../../policy/routing/policy-case';
 import { CommandError } from '../command';
 import { type ConsulConnection, type ConsulFlags, withConsul } from '../consul/consul-connection';
+import { joinOtherPolicies } from '../consul/other-policies';
 import { readRegistryView } from '../consul/registry-view';
 import { inSlices, nameOf } from '../consul/store-session';
 import type { CommandIo } from '../io';
@@ -75,11 +77,12 @@ async function judgeFile(
   connection: ConsulConnection,
 ): Promise<Pick<PolicyFile, 'problems' | 'warnings'>> {
   const { service } = document;
-  const plan = planOf(document);
+  const written = planOf(document);
   const problems: PolicyProblem[] = [];
   const warnings: PolicyProblem[] = [];
   const { positions } = file;
   for (const datacenter of datacenters) {
+    const [plan = written] = await joinOtherPolicies(connection.client, [written], datacenter);
     const view = await readRegistryView(connection, { service, datacenter }, [plan]);
     const effect = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
     const { findings, remarks, isUnregistered } = effect;
@@ -134,7 +137,8 @@ export async function testPolicyFile(
   const env = { clock: { ...systemClock, wallNow: () => wallNow }, random: seededRandom(1) };
   const results = cases.map((one) => {
     const { method = CASE_METHOD, labels = {}, stickyKey } = one;
-    const found = explainRouting(plan, { method, labels: labelsOf(labels), stickyKey, force: undefined }, env);
+    const own = { ...env, lanes: assumedLanes(plan, one.lanes) };
+    const found = explainRouting(plan, { method, labels: labelsOf(labels), stickyKey, force: undefined }, own);
     const { subset, route } = found.decision;
     return { name: nameOfCase(one), problem: judgeDecision(found, one), route, subset };
   });

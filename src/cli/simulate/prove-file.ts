@@ -1,9 +1,21 @@
 import type { SourceText } from '../../ops/imports/sources';
-import { readForeignRules } from '../../ops/proof/foreign-rules';
-import { type Proof, type ProofDifference, prove } from '../../ops/proof/prove';
+import type { Proof, ProofDifference } from '../../ops/proof/prove';
 import type { Plan } from '../../policy/plan';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
+import { findFiles, readText } from '../policy-files';
+
+const KIND =
+  /(?:^|[\s{,"'])kind["']?\s*[:=]\s*["']?(?:VirtualService|DestinationRule|HTTPRoute|GRPCRoute|service-?(?:router|splitter|resolver))\b/im;
+
+/** The texts of a file or a folder that holds rules of another system; undefined for a policy, and for stdin. */
+export async function readForeign(path: string): Promise<readonly SourceText[] | undefined> {
+  if (path === '-') return undefined;
+  const texts: SourceText[] = [];
+  for (const file of await findFiles([path], /\.(?:ya?ml|json|hcl)$/i))
+    texts.push({ file, text: await readText(file) });
+  return texts.some(({ text }) => KIND.test(text)) ? texts : undefined;
+}
 
 /**
  * `simulate --against` a file with rules of another system: whether a policy says what they say. Calls that differ
@@ -15,6 +27,9 @@ export async function proveAgainst(
   { calls, seed }: { readonly calls: number; readonly seed: number },
   io: CommandIo,
 ): Promise<void> {
+  // What evaluates rules of others is loaded by whoever asks for it.
+  const { readForeignRules } = await import('../../ops/proof/foreign-rules.js');
+  const { prove } = await import('../../ops/proof/prove.js');
   const files = texts.map(({ file }) => file).join(', ');
   const foreign = readForeignRules(texts, plan);
   if ('fault' in foreign) {

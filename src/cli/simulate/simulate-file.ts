@@ -2,16 +2,18 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { defined } from '../../base/defined';
 import { seededRandom } from '../../base/random';
-import type { SourceText } from '../../ops/imports/sources';
 import { usualCallers } from '../../ops/simulation/simulate';
 import {
+  type LanesOf,
   type SimulatedRoute,
   type SimulatedShare,
   Simulation,
   type SimulationReport,
 } from '../../ops/simulation/simulation';
 import { createSyntheticCalls } from '../../ops/simulation/synthetic-calls';
-import type { Plan } from '../../policy/plan';
+import { assumedLanes } from '../../policy/lanes/assumed-lanes';
+import { membershipOf } from '../../policy/membership/membership';
+import type { Snapshot } from '../../policy/membership/snapshot';
 import type { RoutingInput } from '../../policy/routing/call';
 import { parseCallRecord } from '../../policy/routing/call-record';
 import { labelsOf } from '../../policy/routing/labels';
@@ -19,7 +21,8 @@ import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import type { PolicySourceName } from '../flags';
 import type { CommandIo } from '../io';
-import { findFiles, loadPolicy, readText } from '../policy-files';
+import { loadPolicy } from '../policy-files';
+import { proveAgainst, readForeign } from './prove-file';
 
 interface SimulateFlags extends ConsulFlags {
   readonly policy?: PolicySourceName;
@@ -27,6 +30,7 @@ interface SimulateFlags extends ConsulFlags {
   readonly calls?: number;
   readonly callers?: number;
   readonly from?: string;
+  readonly caller?: string;
   readonly seed?: number;
 }
 
@@ -34,19 +38,22 @@ const USUAL_CALLS = 100_000;
 
 /** `simulate`. */
 export async function simulateFile(file: string, flags: SimulateFlags, io: CommandIo): Promise<void> {
-  const { from, seed = 1 } = flags;
+  const { from, caller, seed = 1 } = flags;
   if (from !== undefined && (flags.calls ?? flags.callers) !== undefined) {
     throw new CommandError(2, '--from: given with --calls or --callers (expected: one or the other)', 'leave one out');
   }
-  const plan = flags.policy === undefined ? (await loadPolicy(file, io)).plan : await planInConsul(file, flags, io);
+  const known = flags.policy === undefined ? undefined : await snapshotInConsul(file, flags, io);
+  const plan = known?.plan ?? (await loadPolicy(file, io, undefined, caller)).plan;
+  const lanesOf: LanesOf = (each) =>
+    known === undefined ? assumedLanes(each) : membershipOf(each, known.instances).lanes;
   const foreign = flags.against === undefined ? undefined : await readForeign(flags.against);
   if (foreign !== undefined) {
     if (from !== undefined) throw new CommandError(2, '--from: with rules of another system (expected: --calls)');
-    const { proveAgainst } = await import('./prove-file.js');
     return proveAgainst(plan, foreign, { calls: flags.calls ?? USUAL_CALLS, seed }, io);
   }
-  const other = flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service)).plan;
-  const simulation = new Simulation(plan, other, seededRandom(seed));
+  const other =
+    flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service, caller)).plan;
+  const simulation = new Simulation(plan, other, seededRandom(seed), lanesOf);
   let skipped = 0;
   let unreached: readonly string[] = [];
   if (from !== undefined) {
@@ -55,7 +62,7 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
     const calls = flags.calls ?? USUAL_CALLS;
     const random = seededRandom(seed + 1);
     const plans = other === undefined ? [plan] : [plan, other];
-    const synthetic = createSyntheticCalls(plans, { random, callers: flags.callers ?? usualCallers(calls) });
+    const synthetic = createSyntheticCalls(plans, { random, callers: flags.callers ?? usualCallers(calls), lanesOf });
     unreached = [...new Set(synthetic.unreached.flat())];
     await feed(calls, () => simulation.add(synthetic.next()), io);
   }
@@ -70,23 +77,14 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
   if (!io.asJson) await showSimulation(report, source, io);
 }
 
-/** The texts of a file or a folder that holds rules of another system; undefined for a policy, and for stdin. */
-async function readForeign(path: string): Promise<readonly SourceText[] | undefined> {
-  if (path === '-') return undefined;
-  const texts: SourceText[] = [];
-  for (const file of await findFiles([path], /\.(?:ya?ml|json|hcl)$/i))
-    texts.push({ file, text: await readText(file) });
-  const { holdsForeignRules } = await import('../../ops/proof/foreign-rules.js');
-  return texts.some(({ text }) => holdsForeignRules(text)) ? texts : undefined;
-}
-
-/** The plan that a client of the service would decide by. */
-async function planInConsul(service: string, flags: SimulateFlags, io: CommandIo): Promise<Plan> {
+/** What a client of the service would decide by. */
+async function snapshotInConsul(service: string, flags: SimulateFlags, io: CommandIo): Promise<Snapshot> {
   const { watchService } = await import('../consul/watched-service.js');
-  const watched = await watchService({ service, options: defined({ policy: flags.policy }) }, flags, io);
-  const { plan } = watched.snapshot;
+  const options = defined({ policy: flags.policy, serviceName: flags.caller });
+  const watched = await watchService({ service, options }, flags, io);
+  const { snapshot } = watched;
   await watched.close();
-  return plan;
+  return snapshot;
 }
 
 /** Works in slices, so that the progress bar moves and interrupts are handled. */

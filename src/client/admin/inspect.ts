@@ -1,8 +1,8 @@
 import type { DatacenterState, DuplicateInstance, Instance } from '../../base/instances';
 import { lookupsOf } from '../../policy/destinations';
 import type { PolicyDocument } from '../../policy/document';
+import { inspectLanes, type LaneInspection } from '../../policy/lanes/inspect-lanes';
 import { membershipOf } from '../../policy/membership/membership';
-import { shortfallsOf } from '../../policy/membership/shortfalls';
 import { decidingPlan } from '../../policy/membership/snapshot';
 import type { PolicyOrigin, PolicyProblem } from '../../policy/plan';
 import type { MethodTimeView } from '../balancer/attempts/methods';
@@ -57,6 +57,8 @@ export interface ServiceInspection {
   readonly retryBudget: { readonly calls: number; readonly retries: number };
   /** Labels that calls carried twice since the Graylane client was opened; each counted as absent. */
   readonly repeatedLabels: number;
+  /** The lanes that have instances, and those that the policy ends; empty for a policy without lanes. */
+  readonly lanes: readonly LaneInspection[];
   /** Instance IDs that no subset takes: they get no calls. */
   readonly unassigned: readonly string[];
   /** Instance IDs that several subsets take. */
@@ -208,11 +210,7 @@ export function inspectService(service: Service): ServiceInspection {
   const { snapshot, policyState } = service;
   const membership = snapshot === undefined ? undefined : membershipOf(decidingPlan(snapshot), snapshot.instances);
   const { plan } = policyState;
-  const deciding = snapshot === undefined ? undefined : decidingPlan(snapshot);
-  const shortfalls =
-    snapshot === undefined || deciding === undefined
-      ? []
-      : shortfallsOf(deciding, snapshot.instances, service.clock.wallNow());
+  const shortfalls = service.shortfalls();
   return {
     service: service.service,
     target: formatTarget(service.target),
@@ -242,6 +240,7 @@ export function inspectService(service: Service): ServiceInspection {
     limits: service.limits.views(),
     retryBudget: { calls: service.balancer.retryBudget.calls, retries: service.balancer.retryBudget.retries },
     repeatedLabels: service.repeatedLabels,
+    lanes: snapshot === undefined ? [] : inspectLanes(decidingPlan(snapshot), membership, service.clock.wallNow()),
     unassigned: membership?.unassigned.map((instance) => instance.id) ?? [],
     shared: membership?.shared.map((instance) => instance.id) ?? [],
   };

@@ -120,6 +120,7 @@ class BalancerGroup implements EndpointsObserver, ConnectionSetListener {
   /** Why it is not READY, as of the last look. */
   #error: string | null = null;
   #flush: NodeJS.Immediate | undefined;
+  #opening: NodeJS.Immediate | undefined;
   #lateFlush: Timer | undefined;
   #forgetLost: Timer | undefined;
   #flushedAtMs = Number.NEGATIVE_INFINITY;
@@ -134,7 +135,7 @@ class BalancerGroup implements EndpointsObserver, ConnectionSetListener {
     this.createMetadata = deps.createMetadata;
     this.#subchannels = new GroupSubchannels(this.#members, deps.share);
     this.#connections = new ConnectionSet(this.#subchannels, context, options, this);
-    this.#builder = new TopologyBuilder(context, this.#connections);
+    this.#builder = new TopologyBuilder(context, this.#connections, () => this.#openLanes());
     this.#unsubscribe = [
       context.endpoints.subscribe(this),
       context.state.subscribe((snapshot) => this.#update(snapshot)),
@@ -178,8 +179,17 @@ class BalancerGroup implements EndpointsObserver, ConnectionSetListener {
     this.#rebuild();
   }
 
+  /** After the pick: connections are not opened within it. */
+  #openLanes(): void {
+    this.#opening ??= setImmediate(() => {
+      this.#opening = undefined;
+      this.#update(this.#snapshot);
+    });
+  }
+
   #close(): void {
     this.isClosed = true;
+    if (this.#opening !== undefined) clearImmediate(this.#opening);
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     if (this.#flush !== undefined) clearImmediate(this.#flush);
     this.#lateFlush?.cancel();

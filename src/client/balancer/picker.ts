@@ -108,9 +108,10 @@ export class SnapshotPicker implements Picker {
     if (call.inFlight > 0 && !this.#context.mayHedge()) return this.#queue();
     if (topology.hasFallbackCaps) countForCap(call, this.#context.breakers);
     const isNarrowed = decision.datacenters !== undefined || decision.force?.datacenter !== undefined;
+    const { index } = decision.destination;
     this.#tiers = isNarrowed
       ? topology.narrowedTiers(decision)
-      : (topology.tiers[decision.destination.index] ?? NO_TIERS);
+      : ((index < 0 ? topology.laneTiers(decision) : topology.tiers[index]) ?? NO_TIERS);
     const tiers = this.#tiers.pools;
     this.#pick.hash = call.hash;
     this.#pick.tried = call.tried;
@@ -245,7 +246,8 @@ export class SnapshotPicker implements Picker {
     if (late !== undefined) return this.#complete(call, late.connection, late.pool, metadata, true);
     if (tiers.some((pool) => pool.isPending)) return this.#queue();
     const { membership } = this.#topology as Topology;
-    const why = describeRefusal(service, decision, membership, tiers, call.fallbackUse === 'denied');
+    const asked = { labels: call.labels, clock: this.#context.clock };
+    const why = describeRefusal(service, decision, membership, tiers, call.fallbackUse === 'denied', asked);
     const staleness = state.staleness();
     return this.#refuse(call, tiers.length === 0, staleness === undefined ? why : `${why}; ${staleness}`);
   }

@@ -105,11 +105,13 @@ export interface CallReport {
 /** What the policy said of a call. */
 interface CallReportDecision {
   /** What decided. */
-  readonly by: 'route' | 'default' | 'override' | 'force';
-  /** Name of the route; `default`, `override` and `force` stand for themselves. */
+  readonly by: 'route' | 'default' | 'lane' | 'override' | 'force';
+  /** Name of the route; `default`, `lane`, `override` and `force` stand for themselves. */
   readonly route: string;
   /** The subset that was decided on; who served stands in the attempts. */
   readonly subset: string;
+  /** The lane that it leads to; missing for a call that goes by no lane. */
+  readonly lane?: string;
   /** Revision of the policy. */
   readonly revision: string;
 }

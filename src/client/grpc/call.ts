@@ -270,6 +270,7 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
               by: decision.by,
               route: decision.route,
               subset: decision.destination.subset,
+              ...(decision.lane !== undefined && { lane: decision.lane }),
               revision: decision.plan.revision,
             },
       attempts: this.#reported ?? [],

@@ -31,6 +31,8 @@ export interface DecisionEvent {
   readonly route: string;
   /** The subset that was decided on. */
   readonly subset: string;
+  /** The lane that it leads to. */
+  readonly lane?: string;
   /** Revision of the policy. */
   readonly revision: string;
   /** It went by a sticky value rather than by chance. */
@@ -122,6 +124,7 @@ function eventOf(decision: Decision, call: CallState, atMs: number, mode: Client
     by: decision.by,
     route: decision.route,
     subset: decision.destination.subset,
+    ...defined({ lane: decision.lane }),
     revision: plan.revision,
     sticky: call.sticky,
     ...(call.bucket < 0 ? {} : { bucket: call.bucket }),

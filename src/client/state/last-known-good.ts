@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../base/clock';
 import type { DatacenterState, SourceState } from '../../base/instances';
 import type { Logger } from '../../base/logger';
 import type { InstanceSet } from '../../policy/membership/snapshot';
+import type { ValueList } from '../../policy/value-list';
 import type { OtherStates } from './other-policies';
 import type { PolicyState } from './policy-state';
 import { hasFailed, staleness } from './readiness';
@@ -12,6 +13,8 @@ export interface LastKnownGood {
   readonly policy: PolicyState;
   /** Of the services that the policy names. */
   readonly others?: OtherStates;
+  /** Lists of values that the policy names. */
+  readonly lists?: ReadonlyMap<string, ValueList>;
 }
 
 interface BackfillOptions {

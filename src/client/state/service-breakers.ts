@@ -29,10 +29,18 @@ export function endpointRules(
   };
 }
 
+/** Every subset that may have a breaker of its own, also those of lanes. */
+export function breakerSubsets(plan: Plan, instances: InstanceSet): Plan['subsets'] {
+  const { lanes } = membershipOf(plan, instances);
+  if (lanes === undefined) return plan.subsets;
+  return new Map([...plan.subsets, ...[...lanes.lanes.values()].map(({ subset }) => [subset.name, subset] as const)]);
+}
+
 function tableOf(plan: Plan, instances: InstanceSet, endpoints: EndpointRegistry): Map<string, BreakerPlan> {
   const rules = new Map<string, BreakerPlan>();
-  for (const { subset, usable } of membershipOf(plan, instances).groups) {
-    const breaker = plan.subsets.get(subset)?.breaker;
+  const membership = membershipOf(plan, instances);
+  for (const { subset, usable } of membership.groups) {
+    const breaker = membership.subset(subset)?.breaker;
     if (breaker === undefined) continue;
     for (const instance of usable) {
       const key = endpoints.of(instance)?.key;

@@ -3,7 +3,7 @@ import type { DatacenterState, SourceState } from '../../base/instances';
 import type { Logger } from '../../base/logger';
 import { shortfallsOf } from '../../policy/membership/shortfalls';
 import { decidingPlan, type InstanceSet, type Snapshot } from '../../policy/membership/snapshot';
-import type { Plan } from '../../policy/plan';
+import type { Plan, PolicyProblem } from '../../policy/plan';
 import { locateProblem } from '../../policy/policy-error';
 import type { Source, SourceWatch } from '../discovery/source';
 import type { StateStore } from '../discovery/state-store';
@@ -22,6 +22,7 @@ import {
   withLastKnownGoodLookups,
 } from './readiness';
 import { fromStored, toStored } from './stored-state';
+import type { ListWatch, ValueListStore } from './value-lists';
 
 export interface ServiceStateOptions {
   readonly target: Target;
@@ -29,6 +30,8 @@ export interface ServiceStateOptions {
   /** Undefined: this service is used without a policy, as the target or the Graylane client says. */
   readonly policies: PolicySource | undefined;
   readonly rules: PolicyRules;
+  /** Lists of values that plans name; undefined: there are none. */
+  readonly lists?: ValueListStore;
   /** Undefined: plans lead to no other service. */
   readonly others?: OtherServices;
   readonly datacenters: readonly string[] | undefined;
@@ -41,6 +44,7 @@ export interface ServiceStateOptions {
 }
 
 const RESTORE_LIMIT_MS = 1_000;
+const NO_NAMES: readonly string[] = [];
 
 /**
  * The state of one service: watches its instances and its policy between `open()` and `shut()`, joins the two into
@@ -63,6 +67,7 @@ export abstract class ServiceState {
   #lookups: LookupWatches | undefined;
   #policyWatch: PolicyWatch | undefined;
   #others: OtherPolicyWatches | undefined;
+  #lists: ListWatch | undefined;
   #lastKnownGood: LastKnownGood | undefined;
   /** As discovery delivered it, without what was remembered. */
   #delivered: SourceState | undefined;
@@ -120,6 +125,7 @@ export abstract class ServiceState {
       const known = this.#lastKnownGood?.others;
       this.#others = new OtherPolicyWatches(others, this.logger, known, () => this.#join());
     }
+    this.#lists = this.#options.lists?.watch(() => this.#join());
     this.#restore();
     if (policies === undefined) {
       this.policyState = { ...UNREAD, plan: rules.withoutPolicy };
@@ -150,6 +156,8 @@ export abstract class ServiceState {
     }
     this.#others?.close();
     this.#others = undefined;
+    this.#lists?.close();
+    this.#lists = undefined;
     this.#backfill.reset();
     this.watchedSinceMs = undefined;
     this.sourceState = undefined;
@@ -180,7 +188,7 @@ export abstract class ServiceState {
       if (problem === undefined) parts.push(`${service}: policy not known (${failure ?? 'no answer yet'})`);
       else parts.push(`${service}: no policy is in force (refused: ${locateProblem(rejected?.place, problem)})`);
     }
-    parts.push(...this.#pendingElsewhere());
+    parts.push(...this.#pendingElsewhere(), ...(this.#lists?.pending() ?? []));
     if (parts.length === 0) parts.push(`${this.service}: waiting for Consul to evaluate the policy's subset filters`);
     if (this.watchedSinceMs !== undefined) {
       parts.push(`waiting for ${((this.clock.now() - this.watchedSinceMs) / 1_000).toFixed(1)} s`);
@@ -220,6 +228,7 @@ export abstract class ServiceState {
         this.policyState = { ...this.#lastKnownGood.policy, failure };
       }
       this.policyState = this.#orLastKnownGood(this.policyState);
+      for (const [name, values] of this.#lastKnownGood?.lists ?? []) this.#options.lists?.restore(name, values);
       if (this.#lastKnownGood?.others !== undefined) this.#others?.restore(this.#lastKnownGood.others);
       done();
     });
@@ -254,6 +263,9 @@ export abstract class ServiceState {
       : isInstanceSetKnown(this.#reach(plan, state, lookups));
     if (!isKnown || !this.#areFiltersAnswered(plan, this.#reach(plan, state, lookups))) return;
     const { isObserving } = this.#options.rules;
+    const areListsKnown = this.#lists?.follow(plan.lists ?? NO_NAMES) !== false;
+    // What is only watched decides without them for a moment rather than hold calls up.
+    if (!isObserving && !areListsKnown) return;
     if (!isObserving && !isElsewhereKnown(plan, lookups, this.snapshot === undefined)) return;
     const instances = sameInstances(this.#instances, state, lookups) ? this.#instances : undefined;
     if (instances !== undefined && this.snapshot?.instances === instances && decidingPlan(this.snapshot) === plan) {
@@ -273,9 +285,9 @@ export abstract class ServiceState {
       instances: this.#instances,
       refusal: this.#refusal(),
     };
-    this.#reportShortfalls(plan);
+    this.#reportShortfalls();
     if (this.#refusal() === undefined)
-      this.#options.store?.save(this.#storeKey, toStored(this.snapshot, this.otherPolicies));
+      this.#options.store?.save(this.#storeKey, toStored(this.snapshot, this.otherPolicies, this.#options.lists));
     this.takeOver(this.snapshot);
   }
 
@@ -325,10 +337,17 @@ export abstract class ServiceState {
     this.#sourceWatch?.setFilters(filters);
   }
 
+  /** What the policy asks for and cannot have at present. */
+  shortfalls(): readonly PolicyProblem[] {
+    if (this.snapshot === undefined) return [];
+    const plan = decidingPlan(this.snapshot);
+    const ofLists = this.#options.lists?.problems(plan.lists ?? NO_NAMES) ?? [];
+    return [...shortfallsOf(plan, this.snapshot.instances, this.clock.wallNow()), ...ofLists];
+  }
+
   /** Each once, and again after it was gone in between. */
-  #reportShortfalls(plan: Plan): void {
-    if (this.#instances === undefined) return;
-    const found = shortfallsOf(plan, this.#instances, this.clock.wallNow()).map(({ message }) => message);
+  #reportShortfalls(): void {
+    const found = this.shortfalls().map(({ message }) => message);
     for (const problem of found) {
       if (this.#shortfalls.includes(problem)) continue;
       this.logger.warn('the policy asks for what is not there', { service: this.service, problem });

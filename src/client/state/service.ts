@@ -1,6 +1,7 @@
 import type { Random } from '../../base/random';
-import { dialledInstances } from '../../policy/membership/membership';
-import type { Snapshot } from '../../policy/membership/snapshot';
+import type { LaneTable } from '../../policy/lanes/lane-table';
+import { dialledInstances, membershipOf } from '../../policy/membership/membership';
+import { decidingPlan, type Snapshot } from '../../policy/membership/snapshot';
 import type { Decision, Plan } from '../../policy/plan';
 import type { RoutingInput, RoutingOutcome } from '../../policy/routing/call';
 import { decide } from '../../policy/routing/decide';
@@ -16,7 +17,7 @@ import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { ClientZone, ClientZoneView } from './client-zone';
 import type { ClientMode, PolicyState } from './policy-state';
 import { describeStaleness } from './readiness';
-import { endpointRules, logGuardChange } from './service-breakers';
+import { breakerSubsets, endpointRules, logGuardChange } from './service-breakers';
 import { ServiceState, type ServiceStateOptions } from './service-state';
 
 export interface ServiceOptions extends ServiceStateOptions {
@@ -66,6 +67,8 @@ export class Service extends ServiceState implements BalancedService {
   readonly #subscribers = new Set<SnapshotListener>();
   readonly #zone: ClientZone;
   readonly #unsubscribeZone: () => void;
+  /** Of the plan that decides; undefined for one without lanes. */
+  lanes: LaneTable | undefined = undefined;
   /** Whose numbers are in force. */
   #plan: Plan | undefined;
   #repeatedLabels = 0;
@@ -250,11 +253,18 @@ export class Service extends ServiceState implements BalancedService {
   protected override takeOver(snapshot: Snapshot): void {
     const { plan, instances } = snapshot;
     this.endpoints.sync(dialledInstances(plan, instances), plan.balancing.slowStartMs);
+    const deciding = decidingPlan(snapshot);
+    this.lanes = deciding.lanes === undefined ? undefined : membershipOf(deciding, instances).lanes;
+    // Lanes come and go with their instances.
+    const isOfLanes = plan.lanes !== undefined;
+    if (plan !== this.#plan || isOfLanes) {
+      const subsets = isOfLanes ? breakerSubsets(plan, instances) : plan.subsets;
+      this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets });
+    }
     if (plan !== this.#plan) {
       this.#plan = plan;
       if (this.telemetry !== undefined) this.telemetry.revision = plan.revision;
       this.balancer.retryBudget.configure(plan.retryBudget);
-      this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets: plan.subsets });
       this.guards.configure(plan.subsets);
       this.#hearForGuards();
       this.limits.configure(plan.subsets);

@@ -2,6 +2,7 @@ import type { DatacenterState, Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
 import { decidingPlan, type Snapshot } from '../../policy/membership/snapshot';
 import type { Plan } from '../../policy/plan';
+import { NO_LISTS, ValueList, type ValueLists } from '../../policy/value-list';
 import type { StoredState } from '../discovery/state-store';
 import { isPort, isTexts } from '../discovery/static-instance';
 import type { LastKnownGood } from './last-known-good';
@@ -17,7 +18,7 @@ interface SavedDatacenter {
 }
 
 /** What goes to disk of a snapshot: what discovery and the policy source delivered, nothing else. */
-export function toStored(snapshot: Snapshot, others: OtherStates = new Map()): object {
+export function toStored(snapshot: Snapshot, others: OtherStates = new Map(), lists: ValueLists = NO_LISTS): object {
   const { instances } = snapshot;
   const plan = decidingPlan(snapshot);
   const datacenters = instances.datacenters.filter((state) => state.known).map(savedState);
@@ -25,8 +26,13 @@ export function toStored(snapshot: Snapshot, others: OtherStates = new Map()): o
   const known = [...others].flatMap(([service, { plan: other }]) =>
     other === undefined ? [] : [[service, savedPolicy(other)]],
   );
+  const listed = (plan.lists ?? []).flatMap((name) => {
+    const values = lists.get(name);
+    return values === undefined ? [] : [[name, [...values]] as const];
+  });
   return {
     datacenters,
+    ...(listed.length === 0 ? {} : { lists: listed }),
     ...(lookups.length === 0 ? {} : { lookups: lookups.map(([key, state]) => [key, savedState(state)] as const) }),
     policy: savedPolicy(plan),
     ...(known.length === 0 ? {} : { others: known }),
@@ -72,6 +78,7 @@ export function fromStored(
   return {
     instances: { version: 0, datacenters, ...(lookups.size === 0 ? {} : { lookups }) },
     policy: readPolicy(value['policy'], rules),
+    lists: readLists(value['lists']),
     ...(otherServices !== undefined && { others: readOthers(value['others'], otherServices) }),
   };
 }
@@ -83,6 +90,15 @@ function readOthers(saved: unknown, otherServices: OtherServices): OtherStates {
     others.set(entry[0], readPolicy(entry[1], otherServices.of(entry[0]).rules));
   }
   return others;
+}
+
+function readLists(saved: unknown): ReadonlyMap<string, ValueList> {
+  const lists = new Map<string, ValueList>();
+  for (const entry of Array.isArray(saved) ? saved : []) {
+    if (!Array.isArray(entry) || typeof entry[0] !== 'string' || !Array.isArray(entry[1])) continue;
+    lists.set(entry[0], new ValueList(entry[1].filter((value) => typeof value === 'string')));
+  }
+  return lists;
 }
 
 function readState(saved: unknown, sinceMs: number): DatacenterState[] {

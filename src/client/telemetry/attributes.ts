@@ -16,6 +16,8 @@ export const SERVICE = 'graylane.service';
 export const ROUTE = 'graylane.route';
 /** On a call: the subset decided on. On an attempt: the one that its endpoint was picked from. */
 export const SUBSET = 'graylane.subset';
+/** Name of the lane that a call leads to; on spans alone. In metrics the subset of all lanes is `lane`. */
+export const LANE = 'graylane.lane';
 export const SERVED_BY = 'graylane.served_by';
 export const INSTANCE = 'graylane.instance';
 export const DATACENTER = 'graylane.datacenter';

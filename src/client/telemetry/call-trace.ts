@@ -148,6 +148,7 @@ export class CallTrace {
       [names.ROUTE]: decision.route,
       [names.REVISION]: decision.plan.revision,
       [names.TIER]: tier,
+      ...(decision.lane !== undefined && { [names.LANE]: decision.lane }),
       [names.BREAKER]: endpoint.breaker?.state ?? 'closed',
       [names.PREVIOUS_ATTEMPTS]: this.#attempts,
     };
@@ -187,6 +188,7 @@ export class CallTrace {
     return {
       [names.ROUTE]: decision.route,
       [names.SUBSET]: wanted,
+      ...(decision.lane !== undefined && { [names.LANE]: decision.lane }),
       [names.REVISION]: decision.plan.revision,
       [names.STICKY]: this.#sticky,
       [names.FORCED]: decision.by === 'force',

@@ -1,4 +1,5 @@
 import { ofKey } from '../../base/of-key';
+import { boundedSubset } from '../../policy/lanes/lane-plan';
 import type { BreakerLevel } from '../breaker/view';
 
 const CODES = 17;
@@ -62,7 +63,7 @@ export class Counts {
   opened(level: BreakerLevel, key: string): void {
     // `subset@datacenter`; a datacenter has no @ in it, a subset may.
     const at = level === 'subset' ? key.lastIndexOf('@') : -1;
-    const subset = at < 0 ? '' : key.slice(0, at);
+    const subset = at < 0 ? '' : boundedSubset(key.slice(0, at));
     const datacenter = level === 'subset' ? key.slice(at + 1) : key.slice(0, key.indexOf('/'));
     this.#addOpenings(level, subset, datacenter, 1);
   }

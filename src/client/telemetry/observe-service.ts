@@ -1,7 +1,7 @@
 import type { Instance } from '../../base/instances';
+import { ofKey } from '../../base/of-key';
+import { isLaneSubset } from '../../policy/lanes/lane-plan';
 import { membershipOf } from '../../policy/membership/membership';
-import { shortfallsOf } from '../../policy/membership/shortfalls';
-import { decidingPlan } from '../../policy/membership/snapshot';
 import type { BreakerState } from '../breaker/view';
 import type { Service } from '../state/service';
 import * as names from './attributes';
@@ -58,18 +58,25 @@ function observeEndpoints(service: Service, { book, gauges, base }: GaugeTarget)
   if (snapshot === undefined) return;
   const membership = membershipOf(snapshot.plan, snapshot.instances);
   const { subset: fallthrough } = snapshot.plan.fallthrough.destination;
-  for (const subset of snapshot.plan.subsets.keys()) {
+  const lanes = snapshot.plan.lanes === undefined ? [] : membership.groups.filter(({ isLane }) => isLane);
+  const named = [...snapshot.plan.subsets.keys(), ...(snapshot.plan.lanes === undefined ? [] : ['lane'])];
+  for (const [at, subset] of named.entries()) {
+    const isOfLanes = at === snapshot.plan.subsets.size;
     for (const datacenter of membership.datacenters) {
       const counts = { ready: 0, connecting: 0, idle: 0, failed: 0, ejected: 0, critical: 0 };
-      const { usable = [], unusable = [], draining = [] } = membership.group(subset, datacenter) ?? {};
-      counts.critical = unusable.length - draining.length;
-      for (const instance of [...usable, ...draining]) counts[stateOf(service, instance)] += 1;
+      const own = isOfLanes ? lanes : [membership.group(subset, datacenter)];
+      for (const group of own) {
+        if (group?.datacenter !== datacenter) continue;
+        const { usable, unusable, draining } = group;
+        counts.critical += unusable.length - draining.length;
+        for (const instance of [...usable, ...draining]) counts[stateOf(service, instance)] += 1;
+      }
       for (const state of ENDPOINT_STATES) {
         book.observe(gauges.endpoints, counts[state], {
           ...base,
           [names.SUBSET]: subset,
           [names.DATACENTER]: datacenter,
-          'graylane.default': subset === fallthrough,
+          'graylane.default': !isOfLanes && subset === fallthrough,
           [names.STATE]: state,
         });
       }
@@ -94,12 +101,18 @@ function stateOf(service: Service, instance: Instance): EndpointState {
 
 function observeBreakers({ breakers }: Service, { book, gauges, base }: GaugeTarget): void {
   const endpoints: Record<BreakerState, number> = { closed: 0, open: 0, halfOpen: 0 };
+  /** By datacenter, of all lanes. */
+  const lanes = new Map<string, Record<BreakerState, number>>();
   for (const { key, level, state } of breakers.views()) {
     if (level === 'endpoint') {
       endpoints[state] += 1;
       continue;
     }
     const at = key.lastIndexOf('@');
+    if (isLaneSubset(key)) {
+      ofKey(lanes, key.slice(at + 1), () => ({ closed: 0, open: 0, halfOpen: 0 }))[state] += 1;
+      continue;
+    }
     const of = {
       ...base,
       [names.LEVEL]: level,
@@ -110,13 +123,17 @@ function observeBreakers({ breakers }: Service, { book, gauges, base }: GaugeTar
       book.observe(gauges.breakerState, Number(each === state), { ...of, [names.STATE]: each });
     }
   }
+  for (const [datacenter, counts] of lanes) {
+    const of = { ...base, [names.LEVEL]: 'subset', [names.SUBSET]: 'lane', [names.DATACENTER]: datacenter };
+    for (const each of BREAKER_STATES) book.observe(gauges.breakerState, counts[each], { ...of, [names.STATE]: each });
+  }
   for (const state of BREAKER_STATES) {
     book.observe(gauges.breakerState, endpoints[state], { ...base, [names.LEVEL]: 'endpoint', [names.STATE]: state });
   }
 }
 
 function observePolicy(service: Service, { book, gauges, base }: GaugeTarget): void {
-  const { snapshot, clock, rejectedIndex, policyStaleForS } = service;
+  const { clock, rejectedIndex, policyStaleForS } = service;
   const { plan } = service.policyState;
   // Always both, 0 where there is none, so that an alert can compare them.
   book.observe(gauges.policyIndex, Number(plan?.index ?? 0), { ...base, [names.STATE]: 'applied' });
@@ -124,9 +141,7 @@ function observePolicy(service: Service, { book, gauges, base }: GaugeTarget): v
   const revision = Number.parseInt(plan?.revision ?? '', 16);
   if (!Number.isNaN(revision)) book.observe(gauges.policyRevision, revision, base);
   book.observe(gauges.policyStaleness, policyStaleForS, base);
-  const shortfalls =
-    snapshot === undefined ? [] : shortfallsOf(decidingPlan(snapshot), snapshot.instances, clock.wallNow());
-  book.observe(gauges.policyShortfalls, shortfalls.length, base);
+  book.observe(gauges.policyShortfalls, service.shortfalls().length, base);
   const isOverridden = plan?.override !== undefined && clock.wallNow() < plan.override.untilMs;
   book.observe(gauges.override, Number(isOverridden), base);
 }

@@ -1,4 +1,5 @@
 import { type Attributes, type Context, context } from '@opentelemetry/api';
+import { boundedSubset } from '../../policy/lanes/lane-plan';
 import type { Decision } from '../../policy/plan';
 import type { Metadata } from '../grpc/grpc-js';
 import * as names from './attributes';
@@ -105,8 +106,8 @@ export class ServiceTelemetry {
         method: this.#methodLabel(method),
         code,
         route: decision?.route,
-        subset: decision?.destination.subset,
-        servedBy,
+        subset: decision && metricSubset(decision, decision.destination.subset),
+        servedBy: servedBy && decision && metricSubset(decision, servedBy),
       },
       durationMs / 1000,
     );
@@ -127,7 +128,9 @@ export class ServiceTelemetry {
   }
 
   #rowOf({ call, endpoint, subset, tier }: AttemptView): ReturnType<Counts['row']> {
-    return this.counts.row(decisionOf(call).destination.subset, subset, endpoint.datacenter, tier);
+    const decision = decisionOf(call);
+    const wanted = metricSubset(decision, decision.destination.subset);
+    return this.counts.row(wanted, metricSubset(decision, subset), endpoint.datacenter, tier);
   }
 
   #methodLabel(method: string): string {
@@ -139,6 +142,11 @@ export class ServiceTelemetry {
     }
     return label;
   }
+}
+
+/** How metrics call a subset: all lanes are one. */
+function metricSubset({ plan }: Decision, subset: string): string {
+  return plan.lanes === undefined ? subset : boundedSubset(subset);
 }
 
 /**

@@ -5,6 +5,7 @@ import { throwProblems } from '../../base/option-reader';
 import { seededRandom } from '../../base/random';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
+import { assumedLanes } from '../../policy/lanes/assumed-lanes';
 import { explainRouting } from '../../policy/routing/explain';
 import { labelsOf } from '../../policy/routing/labels';
 import {
@@ -51,7 +52,11 @@ export function policyCases(
     run: () => {
       const { method = CASE_METHOD, labels = {}, stickyKey } = one;
       const input = { method, labels: labelsOf(labels), stickyKey, force: undefined };
-      const found = explainRouting(plan, input, { clock, random: seededRandom(1) });
+      const found = explainRouting(plan, input, {
+        clock,
+        random: seededRandom(1),
+        lanes: assumedLanes(plan, one.lanes),
+      });
       fail(judgeDecision(found, one), nameOfCase(one), policyCases);
     },
   }));

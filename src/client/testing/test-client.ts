@@ -5,6 +5,7 @@ import { silentLogger } from '../../base/logger';
 import { seededRandom } from '../../base/random';
 import { STATUS_NAMES, statusCodeOf } from '../../base/status-names';
 import type { PolicyDocument, StatusName } from '../../policy/document';
+import { isLaneSubset } from '../../policy/lanes/lane-plan';
 import { destinationsIn, readDestination, subsetName } from '../../policy/places/destination';
 import { ALL_INSTANCES, type DecidedBy, type Decision } from '../../policy/plan';
 import type { Graylane } from '../api';
@@ -29,6 +30,8 @@ export interface TestClientOptions {
   readonly service?: string;
   /** First is local. Default: `local`, then those that instances name, by name. */
   readonly datacenters?: readonly string[];
+  /** Lists of values by name, for matchers that name them. Default: none. */
+  readonly lists?: Readonly<Record<string, readonly string[]>>;
   /** The name that the client states of itself, for `match.from`. Default: none. */
   readonly serviceName?: string;
   /** Labels of every call. */
@@ -66,6 +69,8 @@ export interface TestDecision {
   readonly route: string;
   /** The subset that was decided on. */
   readonly subset: string;
+  /** The lane that it leads to. */
+  readonly lane?: string;
   /** It went by a sticky value rather than by chance. */
   readonly sticky: boolean;
 }
@@ -87,7 +92,7 @@ export interface TestClient extends Graylane {
   /** The decisions of all calls made through the client so far, in order. */
   readonly decisions: readonly TestDecision[];
   /**
-   * Ends attempts at a subset with a status, as if its instances answered so: breakers, retries and failover see it.
+   * Ends attempts at a subset, or at `lane NAME`, with a status, as if its instances answered so: breakers, retries and failover see it.
    * Returns the function that ends the failure early. Throws INVALID_OPTION.
    */
   fail(subset: string, failure?: TestFailure): EndFailure;
@@ -116,7 +121,7 @@ export function createTestClient(options: TestClientOptions = {}): TestClient {
       instances: { ...Object.fromEntries(services.map((service) => [service, []])), ...instances },
       policies: Object.fromEntries(policies),
       ...defined({ datacenters: options.datacenters, mode: options.mode, labels: options.labels }),
-      ...defined({ serviceName: options.serviceName }),
+      ...defined({ serviceName: options.serviceName, lists: options.lists }),
       logger: silentLogger,
       closeTimeoutMs: 0,
     },
@@ -129,6 +134,7 @@ export function createTestClient(options: TestClientOptions = {}): TestClient {
           by: decision.by,
           route: decision.route,
           subset: decision.destination.subset,
+          ...defined({ lane: decision.lane }),
           sticky: call.sticky,
         }),
       intercept: (attempt, listener) => faults.intercept(attempt, listener),
@@ -179,7 +185,10 @@ function ownerOf(
     throw new GraylaneError('INVALID_OPTION', `service: ${service} (expected: ${services.join(', ')})`);
   }
   const subsetsOf = (name: string): string[] => subsetsReached(name, policies.get(name));
-  const owners = asked.filter((name) => subsetsOf(name).includes(subset));
+  const isLane = isLaneSubset(subset);
+  const owners = asked.filter((name) =>
+    isLane ? policies.get(name)?.lanes !== undefined : subsetsOf(name).includes(subset),
+  );
   const [owner] = owners;
   if (owner === undefined) {
     const known = [...new Set(asked.flatMap(subsetsOf))];

@@ -1,4 +1,6 @@
 import { isRecord } from '../../base/is-record';
+import type { DestinationDocument } from '../../policy/document';
+import { describeWritten } from '../../policy/places/destination';
 import { canonicalJson, ownValue } from '../../policy/plain-data';
 import { withoutSignature } from '../../policy/signature';
 
@@ -60,13 +62,20 @@ function compareNamed(
   if (order.join('\n') !== newOrder.join('\n')) found.push({ path, kind: 'moved', before: order, after: newOrder });
 }
 
+/** A text, or a destination that is an object: `payments-v2/canary in dc2`. */
+function nameOf(value: unknown): string | undefined {
+  if (!isRecord(value)) return typeof value === 'string' ? value : undefined;
+  const isPlain = Object.values(value).every((part) => typeof part === 'string');
+  return isPlain ? describeWritten(value as unknown as DestinationDocument) : undefined;
+}
+
 /** The items by name; undefined unless every item of a list has its own name. */
 function namedItems(list: unknown, by: string): ReadonlyMap<string, unknown> | undefined {
   if (!Array.isArray(list)) return undefined;
   const items = new Map<string, unknown>();
   for (const item of list) {
-    const name = ownValue(item, by);
-    if (typeof name !== 'string' || items.has(name)) return undefined;
+    const name = nameOf(ownValue(item, by));
+    if (name === undefined || items.has(name)) return undefined;
     items.set(name, item);
   }
   return items;

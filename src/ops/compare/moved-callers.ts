@@ -53,9 +53,9 @@ function movedBySplit(
   }
   const relabelled = !isSingle && label !== split.stickBy;
   const moved = shareOf((value) => {
-    const from = split.entries[split.entryOfValue(value)]?.subset;
+    const from = split.entries[split.entryOfValue(value)]?.to;
     const to = isSingle ? next.entries[0] : next.entries[next.entryOfValue(relabelled ? otherLabel(value) : value)];
-    return from !== to?.subset;
+    return from !== to?.to;
   });
   // Rendezvous hashing looks at weights alone; several changed at once may move a few more than they differ by.
   const isRendezvous = !split.isBucketed && !next.isBucketed && !relabelled && seedProbe(route) === seedProbe(partner);
@@ -116,12 +116,12 @@ function neededMoves(route: RoutePlan, partner: RoutePlan, before: Plan): number
 
 function sharesOf({ split }: RoutePlan): ReadonlyMap<string, number> {
   const total = split.entries.reduce((sum, { weight }) => sum + weight, 0);
-  return new Map(split.entries.map(({ subset, weight }) => [subset, weight / total]));
+  return new Map(split.entries.map(({ to, weight }) => [to, weight / total]));
 }
 
 function baseOf({ split }: RoutePlan, plan: Plan): string | undefined {
   const fallthrough = plan.fallthrough.destination.subset;
-  return split.entries.some(({ subset }) => subset === fallthrough) ? fallthrough : split.entries[0]?.subset;
+  return split.entries.some(({ to }) => to === fallthrough) ? fallthrough : split.entries[0]?.to;
 }
 
 function reasonOf(route: RoutePlan, partner: RoutePlan, before: Plan, after: Plan, relabelled: boolean): string {

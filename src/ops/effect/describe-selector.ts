@@ -1,6 +1,7 @@
 import type { Instance } from '../../base/instances';
 import { nearest } from '../../base/spelling';
-import { atPort, type Membership } from '../../policy/membership/membership';
+import { atPort } from '../../policy/membership/at-port';
+import type { Membership } from '../../policy/membership/membership';
 import type { Plan, SubsetPlan } from '../../policy/plan';
 
 const MOST_NAMES = 8;
@@ -12,6 +13,7 @@ const MOST_NAMES = 8;
 export function describeSelector(plan: Plan, subset: string, membership: Membership): string {
   const rule = plan.subsets.get(subset);
   if (rule === undefined) return `${subset}: no such subset`;
+  if (rule.missing !== undefined) return `${subset}: ${rule.missing}`;
   const own = membership.groups.filter((group) => group.subset === subset);
   const usable = own.flatMap((group) => group.usable);
   const unusable = own.flatMap((group) => group.unusable);
@@ -21,17 +23,28 @@ export function describeSelector(plan: Plan, subset: string, membership: Members
     return `${subset}: none of its ${count(unusable.length)} is usable (${[...why].join(', ')})`;
   }
   const { datacenters, listed } = membership;
-  const all = [...new Set(datacenters.flatMap((datacenter) => listed(datacenter)))];
+  const all = [...new Set(datacenters.flatMap((datacenter) => listed(datacenter, subset)))];
   if (all.length === 0) return `${subset}: nothing is registered`;
-  return `${subset}: none of ${count(all.length)} ${unmetCondition(rule, all)}`;
+  const inLanes = new Set(
+    membership.groups.flatMap(({ isLane, usable, unusable }) => (isLane ? [...usable, ...unusable] : [])),
+  );
+  const free = rule.takesLanes === true ? all : all.filter((instance) => !inLanes.has(instance));
+  if (free.length === all.length) return `${subset}: none of ${count(all.length)} ${unmetCondition(rule, all)}`;
+  const keys = plan.lanes?.dimensions.map(({ meta }) => meta).join(', ');
+  const rest = free.length === 0 ? '' : `; none of the other ${count(free.length)} ${unmetCondition(rule, free)}`;
+  return `${subset}: ${all.length - free.length} of ${count(all.length)} are in lanes (meta ${keys}), so in no subset${rest}`;
 }
 
 /** The first condition of the subset that no instance meets, or all of them when none meets all. */
-function unmetCondition({ tags, meta, filter, port }: SubsetPlan, all: readonly Instance[]): string {
+function unmetCondition({ tags, notTags = [], meta, filter, port }: SubsetPlan, all: readonly Instance[]): string {
   for (const tag of tags) {
     if (all.some((instance) => instance.tags.includes(tag))) continue;
     const there = tally(all.flatMap((instance) => instance.tags));
     return `has tag ${tag} (${describeCounts('tags', there)})${suggestion(tag, there)}`;
+  }
+  if (notTags.length > 0 && all.every((instance) => instance.tags.some((tag) => notTags.includes(tag)))) {
+    const there = tally(all.flatMap((instance) => instance.tags));
+    return `is without the tags ${notTags.join(', ')} (${describeCounts('tags', there)})`;
   }
   for (const [key, value] of Object.entries(meta)) {
     const holders = all.filter((instance) => Object.hasOwn(instance.meta, key));
@@ -50,6 +63,7 @@ function unmetCondition({ tags, meta, filter, port }: SubsetPlan, all: readonly 
   if (filter !== undefined) return `is matched by its filter ${filter}`;
   const asked = [
     ...tags.map((tag) => `tag ${tag}`),
+    ...notTags.map((tag) => `no tag ${tag}`),
     ...Object.entries(meta).map((pair) => `meta ${pair.join(': ')}`),
     ...(port === undefined ? [] : [`a port named ${port}`]),
   ];

@@ -1,6 +1,9 @@
+import { type DatacenterState, peerOf } from '../../base/instances';
 import { nearest } from '../../base/spelling';
 import { emptyPlan } from '../../policy/compile';
+import { failoverPlaces } from '../../policy/destinations';
 import type { InstanceSet } from '../../policy/membership/snapshot';
+import { destinationsIn, readDestination, subsetName } from '../../policy/places/destination';
 import type { Plan } from '../../policy/plan';
 import { describeSelector } from './describe-selector';
 import { type Outcome, type Side, type SideBySide, sideBySide, type UseOf } from './outcomes';
@@ -68,11 +71,11 @@ export function judgeEffect(question: EffectInput): Effect {
   const everywhere = sideBySide(before, after, view.instances, question.wallNowMs);
   const [home, ...others] = view.instances.datacenters;
   const isEmpty = view.instances.datacenters.every(({ instances }) => instances.length === 0);
-  if (isEmpty && after.lookups === undefined) return ofUnregistered(question);
+  if (isEmpty && after.lookups === undefined && after.elsewhere === undefined) return ofUnregistered(question);
   const lost = failingCalls(everywhere);
   const findings: EffectFinding[] = [...unknownDatacenters(before, after, view, question.wallNowMs), ...lost];
   if (home !== undefined && others.length > 0 && after.lookups === undefined) {
-    const athome = sideBySide(before, after, { version: 0, datacenters: [home] }, question.wallNowMs);
+    const athome = sideBySide(before, after, athomeOf(view.instances, home), question.wallNowMs);
     const where = `for clients that look in ${home.datacenter} alone, `;
     // Also for a policy that is in force already, unless the service is not meant to be registered here.
     const isStanding = question.before === after && home.instances.length > 0;
@@ -85,6 +88,13 @@ export function judgeEffect(question: EffectInput): Effect {
   findings.push(...ofSubsets.filter(({ kind, subset, isNew }) => kind !== 'empty' || !isToldOf(lost, subset, isNew)));
   findings.push(...fewerInAll(everywhere));
   return { findings, isUnregistered: false, remarks: remarksOf(everywhere, view) };
+}
+
+/** What a client sees that looks in one datacenter alone: pinned places, but other services only there. */
+function athomeOf({ lookups }: InstanceSet, home: DatacenterState): InstanceSet {
+  if (lookups === undefined) return { version: 0, datacenters: [home] };
+  const seen = [...lookups].filter(([key, { datacenter }]) => key.startsWith('[') || datacenter === home.datacenter);
+  return { version: 0, datacenters: [home], lookups: new Map(seen) };
 }
 
 /**
@@ -173,7 +183,7 @@ function subsetFindings({ before, after }: SideBySide, view: RegistryView): read
   for (const name of view.alsoUsed ?? []) if (after.plan.subsets.has(name)) uses.set(name, uses.get(name) ?? 'rollout');
   const findings: EffectFinding[] = [];
   for (const [name, use] of uses) {
-    const path = `subsets.${name}`;
+    const path = pathOfSubset(name, after.plan);
     const now = countsOf(name, after);
     // Without a policy all instances serve, so a subset of a first policy is compared with nothing.
     const then = before.plan.subsets.has(name) ? countsOf(name, before) : undefined;
@@ -195,6 +205,13 @@ function subsetFindings({ before, after }: SideBySide, view: RegistryView): read
   }
   findings.push(...twins(uses, before, after));
   return findings;
+}
+
+/** Where a subset stands in the policy: one of another service stands where calls are sent to it. */
+function pathOfSubset(name: string, { document, service, subsets }: Plan): string {
+  if (document === undefined || subsets.get(name)?.service === undefined) return `subsets.${name}`;
+  const all = destinationsIn(document);
+  return all.find(({ to }) => subsetName(readDestination(to, service), document) === name)?.path ?? `subsets.${name}`;
 }
 
 /** True when every instance of the subset is critical: the policy is not the cause. */
@@ -229,7 +246,8 @@ function filterRefusal(subset: string, { membership }: Side): string | undefined
 
 /** Finds two subsets in use with the same instances: the policy cannot tell them apart. */
 function twins(uses: ReadonlyMap<string, UseOf>, before: Side, after: Side): readonly EffectFinding[] {
-  const names = [...uses.keys()];
+  // The default of another service goes by two names, and what is alike there is for its own policy to say.
+  const names = [...uses.keys()].filter((name) => after.plan.subsets.get(name)?.service === undefined);
   const findings: EffectFinding[] = [];
   for (const [at, first] of names.entries()) {
     const members = membersOf(first, after);
@@ -279,6 +297,7 @@ function unknownDatacenters(before: Plan, after: Plan, view: RegistryView, nowMs
   if (datacenters === undefined || after.lookups !== undefined) return [];
   const named = (plan: Plan): readonly (readonly [path: string, name: string])[] => [
     ...(plan.locality.failover ?? []).map((name, at) => [`locality.failover[${at}]`, name] as const),
+    ...placesOf(plan),
     ...(plan.override !== undefined && nowMs < plan.override.untilMs
       ? (plan.override.decision.datacenters ?? [])
       : []
@@ -286,13 +305,26 @@ function unknownDatacenters(before: Plan, after: Plan, view: RegistryView, nowMs
   ];
   const former = new Set(named(before).map(([, name]) => name));
   return named(after)
-    .filter(([, name]) => !datacenters.includes(name) && !(after.peers ?? []).some((peer) => peer.datacenter === name))
+    .filter(([, name]) => !datacenters.includes(name) && peerOf(name) === undefined)
     .map(([path, name]) => {
       const meant = nearest(name, datacenters);
       const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
       const text = `${path}: Consul knows no datacenter ${name} (it knows ${datacenters.join(', ')}${hint})`;
       return { kind: 'datacenter', path, text, isNew: !former.has(name) } as const;
     });
+}
+
+/** The places that destinations and the failover of routes name. */
+function placesOf({ document, service }: Plan): readonly (readonly [path: string, name: string])[] {
+  if (document === undefined) return [];
+  const pins = destinationsIn(document).flatMap(({ path, to }) => {
+    const { place } = readDestination(to, service);
+    return place === undefined || path === 'override.to' ? [] : [[path, place] as const];
+  });
+  const next = (document.routes ?? []).flatMap(({ failover }, index) =>
+    (failoverPlaces(failover) ?? []).map((name, at) => [`routes[${index}].failover[${at}]`, name] as const),
+  );
+  return [...pins, ...next];
 }
 
 function remarksOf({ after }: SideBySide, { instances, datacenters = [] }: RegistryView): readonly string[] {

@@ -103,6 +103,7 @@ function subsetsInUse(plan: Plan, wallNowMs: number): ReadonlyMap<string, UseOf>
     use(override.decision.destination.chain, 'override');
   }
   use(plan.fallthrough.destination.chain, 'default');
+  for (const { fallback } of plan.lanes?.dimensions ?? []) use(fallback?.destination.chain ?? [], 'fallback of lanes');
   for (const { name, split } of plan.routes) {
     for (const { weight, decision } of split.entries) {
       if (weight > 0) use(decision.destination.chain, `route ${name}`);

@@ -8,6 +8,7 @@ import type {
   SubsetDocument,
 } from '../../policy/document';
 import { parseTimestamp } from '../../policy/override';
+import { describeWritten } from '../../policy/places/destination';
 import type { PolicyError } from '../../policy/policy-error';
 import { validatePolicy } from '../../policy/validate';
 import type { StoredPolicy } from '../store/history';
@@ -222,7 +223,8 @@ export function overrideInForce({ override }: PolicyDocument, wallNowMs: number)
   if (override === undefined) return undefined;
   const until = parseTimestamp(override.until);
   if (until === undefined || until <= wallNowMs) return undefined;
-  const target = [override.to, override.datacenter].filter((part) => part !== undefined).join(' in ');
+  const to = override.to === undefined ? undefined : describeWritten(override.to);
+  const target = [to, override.datacenter].filter((part) => part !== undefined).join(' in ');
   return `an override to ${target} is in force until ${override.until}`;
 }
 

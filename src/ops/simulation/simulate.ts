@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import { seededRandom } from '../../base/random';
 import { compilePolicy } from '../../policy/compile';
@@ -13,6 +14,8 @@ export interface SimulateOptions {
   readonly against?: PolicyDocument;
   /** Recorded calls to replay. Default: synthetic calls that reach every route. */
   readonly from?: Iterable<CallRecord>;
+  /** The service whose client makes the calls, for `match.from`. Default: one that states no name. */
+  readonly caller?: string;
   /** Number of synthetic calls: 1..100,000,000, default 100,000. Not with `from`. */
   readonly calls?: number;
   /** Seed of all random choices. Default 1. */
@@ -34,7 +37,7 @@ export function usualCallers(calls: number): number {
  * INVALID_OPTION.
  */
 export function simulatePolicy(policy: PolicyDocument, options: SimulateOptions = {}): SimulationReport {
-  const { against, from, calls = 100_000, seed = 1 } = options;
+  const { against, from, caller, calls = 100_000, seed = 1 } = options;
   if (!(Number.isInteger(calls) && calls >= 1 && calls <= 100_000_000)) {
     throw new GraylaneError('INVALID_OPTION', `calls: ${String(calls)} (expected: 1..100000000)`);
   }
@@ -42,7 +45,7 @@ export function simulatePolicy(policy: PolicyDocument, options: SimulateOptions 
   if (!(callers >= 1)) throw new GraylaneError('INVALID_OPTION', `callers: ${String(callers)} (expected: >= 1)`);
   const { service } = policy;
   const compile = (content: PolicyDocument) =>
-    compilePolicy({ content, format: 'object' }, { service, origin: 'inline' });
+    compilePolicy({ content, format: 'object' }, { service, origin: 'inline', ...defined({ caller }) });
   const plan = compile(policy);
   const other = against === undefined ? undefined : compile(against);
   const simulation = new Simulation(plan, other, seededRandom(seed));

@@ -1,5 +1,8 @@
 import { systemClock } from '../../base/clock';
 import type { Random } from '../../base/random';
+import { assumedLanes } from '../../policy/lanes/assumed-lanes';
+import type { LaneLookup } from '../../policy/lanes/lane-lookup';
+import { destinationName } from '../../policy/places/destination';
 import type { DecidedBy, Decision, Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
 import { decide } from '../../policy/routing/decide';
@@ -77,6 +80,9 @@ export interface SimulatedMove {
   readonly stickyCallers: number;
 }
 
+/** The lanes of a plan that have instances. */
+export type LanesOf = (plan: Plan) => LaneLookup | undefined;
+
 interface Move {
   readonly from: Decision;
   readonly to: Decision;
@@ -98,11 +104,14 @@ export class Simulation {
   #calls = 0;
   #moved = 0;
 
-  /** `random`: for calls without a sticky value. Both plans get the same random number for the same call. */
-  constructor(plan: Plan, against: Plan | undefined, random: Random) {
+  /**
+   * `random`: for calls without a sticky value. Both plans get the same random number for the same call. `lanesOf`: the
+   * lanes that have instances; default: those that the policy ends.
+   */
+  constructor(plan: Plan, against: Plan | undefined, random: Random, lanesOf: LanesOf = assumedLanes) {
     this.#service = plan.service;
-    this.#before = new Tally(plan);
-    this.#after = against && new Tally(against);
+    this.#before = new Tally(plan, lanesOf(plan));
+    this.#after = against && new Tally(against, lanesOf(against));
     const draw = (): number => {
       if (this.#draw < 0) this.#draw = random();
       return this.#draw;
@@ -120,7 +129,7 @@ export class Simulation {
     if (caller !== undefined) this.#callers.add(caller);
     if (this.#after === undefined) return;
     const to = this.#after.decide(call, this.#env);
-    if (to.destination.subset === from.destination.subset) return;
+    if (destinationName(to.destination) === destinationName(from.destination)) return;
     this.#noteMove(from, to, caller ?? this.#after.callerOf(to, call), this.#after);
   }
 
@@ -133,7 +142,7 @@ export class Simulation {
     if (caller === undefined) return;
     move.callers.add(caller);
     this.#movedCallers.add(caller);
-    const { subset } = from.destination;
+    const subset = destinationName(from.destination);
     if (after.shareOf(to, subset) >= this.#before.shareOf(from, subset)) this.#lost.add(caller);
   }
 
@@ -161,14 +170,17 @@ class Tally {
   readonly #outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
   readonly #counts = new Map<Decision, number>();
   readonly #routes: ReadonlyMap<string, RoutePlan>;
+  readonly #lanes: LaneLookup | undefined;
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, lanes: LaneLookup | undefined) {
     this.#plan = plan;
+    this.#lanes = lanes;
     this.#routes = new Map(plan.routes.map((route) => [route.name, route]));
   }
 
   decide(call: RoutingInput, env: RoutingEnvironment): Decision {
-    const decision = decide(this.#plan, call, this.#outcome, env);
+    const own = this.#lanes === undefined ? env : { ...env, lanes: this.#lanes };
+    const decision = decide(this.#plan, call, this.#outcome, own);
     this.#counts.set(decision, (this.#counts.get(decision) ?? 0) + 1);
     return decision;
   }
@@ -183,8 +195,8 @@ class Tally {
   /** Share that `subset` has where the decision was taken, 0..100. */
   shareOf(decision: Decision, subset: string): number {
     const route = this.#routeOf(decision);
-    if (route === undefined) return decision.destination.subset === subset ? 100 : 0;
-    return (route.split.entries.find((entry) => entry.subset === subset)?.buckets ?? 0) / 100;
+    if (route === undefined) return destinationName(decision.destination) === subset ? 100 : 0;
+    return (route.split.entries.find((entry) => entry.to === subset)?.buckets ?? 0) / 100;
   }
 
   report(calls: number): {
@@ -195,16 +207,17 @@ class Tally {
     const bySubset = new Map([...this.#plan.subsets.keys()].map((subset) => [subset, 0]));
     const byRoute = new Map<string, { by: DecidedBy; calls: number; subsets: Map<string, number> }>();
     for (const { name, split } of this.#plan.routes) {
-      const subsets = new Map(split.entries.map((entry) => [entry.subset, 0]));
+      const subsets = new Map(split.entries.map((entry) => [entry.to, 0]));
       byRoute.set(`route ${name}`, { by: 'route', calls: 0, subsets });
     }
     for (const [{ by, route, destination }, count] of this.#counts) {
-      bySubset.set(destination.subset, (bySubset.get(destination.subset) ?? 0) + count);
+      const subset = destinationName(destination);
+      bySubset.set(subset, (bySubset.get(subset) ?? 0) + count);
       const key = `${by} ${route}`;
       const found = byRoute.get(key) ?? { by, calls: 0, subsets: new Map<string, number>() };
       byRoute.set(key, found);
       found.calls += count;
-      found.subsets.set(destination.subset, (found.subsets.get(destination.subset) ?? 0) + count);
+      found.subsets.set(subset, (found.subsets.get(subset) ?? 0) + count);
     }
     return {
       revision: this.#plan.revision,
@@ -218,7 +231,7 @@ class Tally {
           calls: own,
           percent: percent(own, calls),
           subsets: sharesOf(subsets, own).map((share) => {
-            const buckets = split?.find((entry) => entry.subset === share.subset)?.buckets;
+            const buckets = split?.find((entry) => entry.to === share.subset)?.buckets;
             return { ...share, weighed: buckets === undefined ? undefined : buckets / 100 };
           }),
         };
@@ -239,7 +252,9 @@ function sharesOf(counts: ReadonlyMap<string, number>, of: number): SimulatedSha
 function mergeMoves(moves: readonly Move[]): readonly SimulatedMove[] {
   const merged = new Map<string, Move>();
   for (const move of moves) {
-    const key = [move.from, move.to].map((end) => `${end.by}\n${end.route}\n${end.destination.subset}`).join('\n');
+    const key = [move.from, move.to]
+      .map((end) => `${end.by}\n${end.route}\n${destinationName(end.destination)}`)
+      .join('\n');
     const known = merged.get(key);
     if (known === undefined) merged.set(key, { ...move, callers: new Set(move.callers) });
     else {
@@ -250,8 +265,8 @@ function mergeMoves(moves: readonly Move[]): readonly SimulatedMove[] {
   return [...merged.values()]
     .sort((a, b) => b.calls - a.calls)
     .map(({ from, to, calls, callers }) => ({
-      from: { route: from.route, subset: from.destination.subset },
-      to: { route: to.route, subset: to.destination.subset },
+      from: { route: from.route, subset: destinationName(from.destination) },
+      to: { route: to.route, subset: destinationName(to.destination) },
       calls,
       stickyCallers: callers.size,
     }));

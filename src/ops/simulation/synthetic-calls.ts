@@ -1,8 +1,12 @@
 import type { Random } from '../../base/random';
 import type { LabelMatcherDocument } from '../../policy/document';
+import { assumedLanes } from '../../policy/lanes/assumed-lanes';
+import type { LaneLookup } from '../../policy/lanes/lane-lookup';
 import type { Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
+import { isFromCaller } from '../../policy/routing/program';
 import { headerMatchers } from '../chain/export-match';
+import type { LanesOf } from './simulation';
 
 export interface SyntheticCalls {
   /** The next call, in the same object each time: use it before asking for another. */
@@ -15,6 +19,8 @@ export interface SyntheticOptions {
   readonly random: Random;
   /** Number of different values of the sticky labels. >= 1. */
   readonly callers: number;
+  /** The lanes that have instances; default: those that the policy ends. */
+  readonly lanesOf?: LanesOf;
 }
 
 interface Template {
@@ -25,13 +31,15 @@ interface Template {
 
 const ORDINARY_METHOD = '/synthetic.Service/Method';
 const TEMPLATES_PER_ROUTE = 8;
+const MOST_LANES = 50;
 const ATTEMPTS = 4 * TEMPLATES_PER_ROUTE;
 
 /**
  * Creates synthetic calls that reach every route of some plans. Half of them are ordinary calls with sticky labels
  * alone, the other half is spread evenly over the routes. The real share of a route is only known from recorded calls.
  */
-export function createSyntheticCalls(plans: readonly Plan[], { random, callers }: SyntheticOptions): SyntheticCalls {
+export function createSyntheticCalls(plans: readonly Plan[], options: SyntheticOptions): SyntheticCalls {
+  const { random, callers, lanesOf = assumedLanes } = options;
   const pools = poolsOf(plans);
   const methods = [...new Set([...plans.flatMap((plan) => plan.routes.flatMap(methodsOf)), ORDINARY_METHOD])];
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
@@ -39,13 +47,15 @@ export function createSyntheticCalls(plans: readonly Plan[], { random, callers }
   const templates = plans.flatMap((plan, position) =>
     plan.routes.flatMap((route): Template[] => {
       if (route.match === undefined) return [];
-      const made = Array.from({ length: ATTEMPTS }, () => templateOf(route, pools, pick)).filter(
+      const attempts = isFromCaller(route, plan) ? ATTEMPTS : 0;
+      const made = Array.from({ length: attempts }, () => templateOf(route, pools, pick)).filter(
         (template) => template !== undefined,
       );
       if (made.length === 0) unreached[position]?.push(route.name);
       return made.slice(0, TEMPLATES_PER_ROUTE);
     }),
   );
+  templates.push(...plans.flatMap((plan) => laneTemplates(plan, lanesOf(plan))));
   const ordinary = methods.map((method): Template => ({ method, labels: new Map() }));
   const callerKeys = new Set(plans.flatMap(callerKeysOf));
   const names = new Map<number, string>();
@@ -71,6 +81,16 @@ export function createSyntheticCalls(plans: readonly Plan[], { random, callers }
       return call;
     },
   };
+}
+
+/** Calls to each of the first lanes, and to one that nobody is in. */
+function laneTemplates(plan: Plan, lanes: LaneLookup | undefined): readonly Template[] {
+  const { dimensions = [] } = plan.lanes ?? {};
+  const known = [...(lanes?.lanes.values() ?? [])].slice(0, MOST_LANES).map(({ values }) => values);
+  return [...known, ...dimensions.slice(0, 1).map(() => [ORDINARY_VALUE])].map((values) => ({
+    method: ORDINARY_METHOD,
+    labels: new Map(dimensions.map(({ by }, at) => [by, values[at]])),
+  }));
 }
 
 function templateOf(

@@ -1,11 +1,18 @@
 import type { FilterFailure, Instance } from '../../base/instances';
+import { isLaneSubset } from '../lanes/lane-plan';
+import type { LaneTable } from '../lanes/lane-table';
+import { laneOf } from '../lanes/lane-values';
 import { foundBy } from '../places/lookups';
 import type { Plan, SubsetPlan } from '../plan';
+import { atPort, isAtPort } from './at-port';
+import { LaneFinder } from './lane-finder';
 import { type InstanceSet, instancesOf } from './snapshot';
 
-/** The instances of one subset in one datacenter. */
+/** The instances of one subset, or of one lane, in one datacenter. */
 interface Group {
   readonly subset: string;
+  /** Of a lane. */
+  readonly isLane: boolean;
   readonly datacenter: string;
   /** Those that are to take calls: not critical, weight above 0. */
   readonly usable: readonly Instance[];
@@ -26,6 +33,10 @@ export interface Membership {
   /** `undefined` when the subset has no instance there. */
   group(subset: string, datacenter: string): Group | undefined;
   readonly groups: readonly Group[];
+  /** The lanes that have instances; undefined for a plan without lanes. */
+  readonly lanes: LaneTable | undefined;
+  /** The plan's, or the one that stands for a lane. */
+  subset(name: string): SubsetPlan | undefined;
   /** Kept as the last resort of the subset there, see `DatacenterState.absent`. */
   absent(subset: string, datacenter: string): readonly Instance[];
   readonly isAnyAbsent: boolean;
@@ -84,6 +95,19 @@ function join(plan: Plan, instances: InstanceSet): Membership {
   const unassigned: Instance[] = [];
   const shared: Instance[] = [];
   const failures = new Map<string, FilterFailure>();
+  const datacenters = [...new Set(places.map((place) => place.datacenter))];
+  const reach = plan.lookups === undefined ? instances.datacenters : places;
+  const reachOf = [...new Set(reach.map(({ datacenter }) => datacenter))];
+  const laneFinder =
+    plan.lanes === undefined ? undefined : new LaneFinder(plan, plan.lanes, { datacenters, reach: reachOf });
+  const add = (subset: string, datacenter: string, member: Instance, why: string | undefined): void => {
+    const key = groupKey(subset, datacenter);
+    const isLane = laneFinder !== undefined && isLaneSubset(subset);
+    const group = groups.get(key) ?? { subset, isLane, datacenter, usable: [], unusable: [], draining: [] };
+    groups.set(key, group);
+    (why === undefined ? group.usable : group.unusable).push(member);
+    if (why === WEIGHT_0) group.draining.push(member);
+  };
   for (const place of places) {
     const { datacenter, instances: listed, absent = [], filters, filterFailures, rules: applied, service } = place;
     for (const rule of applied) {
@@ -91,36 +115,51 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       if (failure !== undefined && rule.filter !== undefined && !filters.has(rule.filter)) {
         failures.set(groupKey(rule.name, datacenter), failure);
       }
-      const members = absent.flatMap((instance) => memberOf(rule, instance, filters) ?? []);
+      const members = absent.flatMap((instance) => {
+        if (service === undefined && !rule.takesLanes && laneFinder?.laneOf(instance) !== undefined) return [];
+        return memberOf(rule, instance, filters) ?? [];
+      });
       if (members.length > 0) absences.set(groupKey(rule.name, datacenter), members);
     }
     for (const instance of listed) {
       let memberships = 0;
+      const lane = service === undefined ? laneFinder?.laneOf(instance) : undefined;
+      const inLane = lane && atPort(instance, lane.port);
+      if (lane !== undefined && inLane !== undefined) {
+        laneFinder?.add(lane, datacenter);
+        add(lane.subset, datacenter, inLane, whyUnusable(instance));
+      }
       for (const rule of applied) {
+        if (lane !== undefined && !rule.takesLanes) continue;
         const member = memberOf(rule, instance, filters);
         if (member === undefined) continue;
         if (service !== undefined) serviceOf.set(member, service);
         memberships += 1;
-        const key = groupKey(rule.name, datacenter);
-        const group = groups.get(key) ?? { subset: rule.name, datacenter, usable: [], unusable: [], draining: [] };
-        groups.set(key, group);
-        const why = whyUnusable(instance, rule);
-        (why === undefined ? group.usable : group.unusable).push(member);
-        if (why === WEIGHT_0) group.draining.push(member);
+        add(rule.name, datacenter, member, whyUnusable(instance, rule));
       }
       // Of another service that is for its own policy to say.
       if (service !== undefined) continue;
-      if (memberships === 0) unassigned.push(instance);
-      else if (memberships > 1) shared.push(instance);
+      if (memberships > 1) shared.push(instance);
+      else if (memberships === 0 && inLane === undefined) unassigned.push(instance);
+    }
+    for (const instance of laneFinder === undefined || service !== undefined ? [] : absent) {
+      const lane = laneFinder?.laneOf(instance);
+      const member = lane && atPort(instance, lane.port);
+      if (lane === undefined || member === undefined) continue;
+      laneFinder?.add(lane, datacenter);
+      const key = groupKey(lane.subset, datacenter);
+      absences.set(key, [...(absences.get(key) ?? []), member]);
     }
   }
+  const lanes = laneFinder?.table();
   unassigned.push(...passedOver(plan, instances));
   const own = places.filter(({ service }) => service === undefined);
   const isEmpty = own.every((place) => place.instances.length === 0);
-  const reach = plan.lookups === undefined ? instances.datacenters : places;
   return {
-    datacenters: [...new Set(places.map((place) => place.datacenter))],
-    reach: [...new Set(reach.map(({ datacenter }) => datacenter))],
+    datacenters,
+    reach: reachOf,
+    lanes,
+    subset: (name) => plan.subsets.get(name) ?? lanes?.ofSubset(name)?.subset,
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
     groups: [...groups.values()],
     isAnyAbsent: absences.size > 0,
@@ -128,9 +167,14 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     absent: (subset, datacenter) => absences.get(groupKey(subset, datacenter)) ?? NO_INSTANCES,
     whyUnusable: (subset, instance) => {
       const rule = byName.get(subset);
-      return rule === undefined ? 'no such subset' : whyUnusable(instance, rule);
+      const isKnown = rule !== undefined || (lanes !== undefined && isLaneSubset(subset));
+      return isKnown ? whyUnusable(instance, rule) : 'no such subset';
     },
     wouldTake: (subset, instance) => {
+      const isOwn = serviceOf.get(instance) === undefined;
+      const lane = isOwn ? laneFinder?.laneOf(instance) : undefined;
+      if (lane?.subset === subset) return isAtPort(instance, lane.port);
+      if (lane !== undefined && unfiltered.get(subset)?.takesLanes !== true) return false;
       const rule = unfiltered.get(subset);
       // Of a lookup only the answer tells, and it is gone: better not to count one as lost that belonged elsewhere.
       if (rule === undefined || (rule.lookups !== undefined && rule.service === undefined)) return false;
@@ -165,6 +209,10 @@ interface Rule {
   readonly notTags: readonly string[];
   /** That service has no such subset. */
   readonly isMissing: boolean;
+  /** Also of instances that are in a lane. */
+  readonly takesLanes: boolean;
+  /** Of another service: instances in its lanes do not belong. */
+  readonly exceptLanes: SubsetPlan['exceptLanes'];
 }
 
 function ruleOf(subset: SubsetPlan): Rule {
@@ -180,6 +228,8 @@ function ruleOf(subset: SubsetPlan): Rule {
     port,
     onlyPassing: onlyPassing === true,
     lookups: lookups === undefined ? undefined : new Set(lookups.map(({ key }) => key)),
+    takesLanes: subset.takesLanes === true,
+    exceptLanes: subset.exceptLanes,
   };
 }
 
@@ -239,9 +289,10 @@ function passedOver({ lookups }: Plan, set: InstanceSet): readonly Instance[] {
 
 const WEIGHT_0 = 'weight 0: takes calls where no other instance can';
 
-function whyUnusable({ status, weight }: Instance, { onlyPassing }: Rule): string | undefined {
+/** `rule`: undefined for a lane. */
+function whyUnusable({ status, weight }: Instance, rule?: Rule): string | undefined {
   if (status === 'critical') return 'critical in Consul';
-  if (onlyPassing && status !== 'passing') return `${status} in Consul, and the subset is OnlyPassing`;
+  if (rule?.onlyPassing === true && status !== 'passing') return `${status} in Consul, and the subset is OnlyPassing`;
   return weight <= 0 ? WEIGHT_0 : undefined;
 }
 
@@ -252,6 +303,7 @@ function memberOf(
   filters: ReadonlyMap<string, ReadonlySet<string>>,
 ): Instance | undefined {
   if (rule.isMissing) return undefined;
+  if (rule.exceptLanes !== undefined && laneOf(instance, rule.exceptLanes) !== undefined) return undefined;
   for (const tag of rule.notTags) if (instance.tags.includes(tag)) return undefined;
   for (const tag of rule.tags) if (!instance.tags.includes(tag)) return undefined;
   for (const [key, value] of rule.meta) {
@@ -275,30 +327,4 @@ export function dialledInstances(plan: Plan, set: InstanceSet): readonly Instanc
 
 function groupKey(subset: string, datacenter: string): string {
   return `${datacenter}\n${subset}`;
-}
-
-/** By instance, then by port: the same object for as long as the instance is the same. */
-const derived = new WeakMap<Instance, Map<string, Instance>>();
-const others = new WeakSet<Instance>();
-
-/**
- * The instance as it is dialled at its port of this name; undefined where it has none. `name` left out: as discovery
- * gave it. Another port is another endpoint, with connections, load and a breaker of its own.
- */
-export function atPort(instance: Instance, name: string | undefined): Instance | undefined {
-  if (name === undefined || instance.portName === name) return instance;
-  const known = derived.get(instance)?.get(name);
-  if (known !== undefined) return known;
-  const found = instance.ports?.find((port) => port.name === name);
-  if (found === undefined) return undefined;
-  const other = { ...instance, port: found.port, portName: name };
-  others.add(other);
-  const made = derived.get(instance) ?? new Map<string, Instance>();
-  derived.set(instance, made.set(name, other));
-  return other;
-}
-
-/** Whether an instance is dialled where a subset with this `port` dials it. */
-function isAtPort(instance: Instance, name: string | undefined): boolean {
-  return name === undefined ? !others.has(instance) : instance.portName === name;
 }

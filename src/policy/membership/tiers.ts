@@ -1,5 +1,7 @@
 import type { Instance } from '../../base/instances';
+import { isLaneSubset } from '../lanes/lane-plan';
 import { type Decision, type Destination, type ForceSelector, LOCAL_PLACE, type Plan, type PlannedTier } from '../plan';
+import { datacenterOrder, type Whereabouts } from './datacenter-order';
 import type { Membership } from './membership';
 
 /** One step of the failover order. */
@@ -17,7 +19,7 @@ export interface UsedTier extends TierSpec {
 }
 
 /**
- * The failover order of a destination: with `prefer: subset` every datacenter of the subset before its fallback, with
+ * The failover order of a destination: with `prefer: subset`, and of a lane, every datacenter of the subset before its fallback, with
  * `prefer: datacenter` every subset of the chain before the next datacenter. Places are in the client's order, local
  * first; the policy's `locality.failover`, where given, says which of the others take part and in what order, and the
  * destination's own places go before it. A destination that names its tiers is taken at its word. `only`: these
@@ -39,7 +41,7 @@ export function tierOrder(
       ? undefined
       : chain.map((_, at) => placed(places[at], datacenters) ?? common);
   const tiers: TierSpec[] = [];
-  if (plan.locality.prefer === 'datacenter') {
+  if (plan.locality.prefer === 'datacenter' && !isLaneSubset(chain[0] ?? '')) {
     for (const datacenter of new Set(orders?.flat() ?? common)) {
       for (const [at, subset] of chain.entries()) {
         if (orders?.[at]?.includes(datacenter) !== false) tiers.push({ subset, datacenter });
@@ -55,9 +57,6 @@ export function tierOrder(
 
 type Route = Pick<Destination, 'chain' | 'tiers' | 'places'>;
 
-/** Where there are instances at all, and where calls go that nothing sends elsewhere; local first. */
-type Whereabouts = Pick<Membership, 'datacenters' | 'reach'>;
-
 /** Places of a destination by their names, of those after the first the ones that are known. */
 function placed(places: readonly string[] | undefined, datacenters: readonly string[]): readonly string[] | undefined {
   const [local] = datacenters;
@@ -66,15 +65,6 @@ function placed(places: readonly string[] | undefined, datacenters: readonly str
     return name === undefined || (at > 0 && !datacenters.includes(name)) ? [] : [name];
   });
   return names && [...new Set(names)];
-}
-
-/** Places of a plan's calls in the order they are tried, local first. */
-export function datacenterOrder(plan: Plan, { datacenters, reach }: Whereabouts): readonly string[] {
-  const { failover } = plan.locality;
-  const local = datacenters[0];
-  if (failover === undefined || local === undefined) return reach;
-  const known = new Set(datacenters);
-  return [local, ...failover.filter((datacenter) => datacenter !== local && known.has(datacenter))];
 }
 
 /** Where a decision sends its calls, as far as the tiers of its destination follow from it. */

@@ -1,5 +1,6 @@
 import { peerPlace } from '../../base/instances';
 import type { DestinationDocument, PolicyDocument } from '../document';
+import { type Destination, LOCAL_PLACE } from '../plan';
 
 /** A destination as a document has it, with the document's own service left out. */
 export interface WrittenDestination {
@@ -53,6 +54,20 @@ export function plainName(to: DestinationDocument | undefined): string | undefin
 /** The name with the place, which tells two entries of a split apart: `canary in dc2`, `payments-v2 in peer cloud`. */
 export function nameAtPlace(name: string, place: string | undefined): string {
   return place === undefined ? name : `${name} in ${place}`;
+}
+
+/** The same of a plan's destination. */
+export function destinationName({ subset, places }: Pick<Destination, 'subset' | 'places'>): string {
+  const first = places?.[0]?.[0];
+  return nameAtPlace(subset, first === LOCAL_PLACE ? undefined : first);
+}
+
+/** The same without its document: `payments-v2`, `canary in dc2`, `default in peer cloud`. */
+export function describeWritten(to: DestinationDocument): string {
+  if (typeof to === 'string') return to;
+  const { service, subset, datacenter, peer } = to;
+  const name = [service, subset].filter((part) => part !== undefined).join('/');
+  return nameAtPlace(name === '' ? 'default' : name, peer === undefined ? datacenter : peerPlace(peer));
 }
 
 /** A destination in one word or a few, for people: `canary`, `payments-v2/canary`, `canary in dc2`. */

@@ -30,7 +30,9 @@ export function addOtherSubset(
     subsets.set(name, { ...bare(name, service), missing: whyMissing(String(subset), policy) });
     return;
   }
-  const { fallback, fallbackPlace: _, guard, ...rest } = found;
+  const { fallback, fallbackPlace: _, guard, ...own } = found;
+  const exceptLanes = own.takesLanes === true ? undefined : policy.lanes?.dimensions.map(({ meta }) => ({ meta }));
+  const rest = exceptLanes === undefined ? own : { ...own, exceptLanes };
   // Set before the others are looked at: their guards may lead back here.
   subsets.set(name, { ...rest, name, service, fallback: undefined });
   const follow = (next: string | undefined): string | undefined => {

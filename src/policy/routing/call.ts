@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock';
 import type { Random } from '../../base/random';
+import type { LaneLookup } from '../lanes/lane-lookup';
 import type { ForceSelector, LabelCondition, OverridePlan, RoutePlan, SamplePlan } from '../plan';
 
 /**
@@ -36,6 +37,8 @@ export interface RoutingOutcome {
 export interface RoutingEnvironment {
   readonly random: Random;
   readonly clock: Clock;
+  /** The lanes that have instances; counts under its own plan alone. Left out: calls of all lanes go by the routes. */
+  readonly lanes?: LaneLookup | undefined;
 }
 
 /**
@@ -46,6 +49,8 @@ export type RouteMiss = LabelCondition | SamplePlan | 'any';
 /** Listens in on one decision. `explainRouting()` has one; calls have none and pay nothing for it. */
 export interface RoutingRecorder {
   overrideSeen(override: OverridePlan, isInForce: boolean): void;
+  /** The call's lane has decided: no route is looked at. */
+  laneDecided(): void;
   /** A route that the method leads to was looked at; without `miss` it matched. */
   routeSeen(route: RoutePlan, miss: RouteMiss | undefined): void;
 }

@@ -18,8 +18,8 @@ import { type ConditionStep, programOf, type RouteStep, type RoutingProgram } fr
 const RING_SEED = 0;
 
 /**
- * Decides where one call goes: `force`, then an override that is in force, then the first route that matches, then the
- * plan's default. Called once a call, by the ConfigSelector; the call's attempts share the decision. Synchronous, and
+ * Decides where one call goes: `force`, then an override that is in force, then the call's lane, then the first route
+ * that matches, then the plan's default. Called once a call, by the ConfigSelector; the call's attempts share the decision. Synchronous, and
  * allocates nothing unless `force` is given. `outcome` is overwritten.
  */
 export function decide(
@@ -41,7 +41,8 @@ export function decide(
   if (override !== undefined && !override.datacenterOnly) {
     decision = override.decision;
   } else {
-    decision = decideByRoutes(program, plan, input, outcome, env, recorder);
+    const ofLane = plan.lanes === undefined ? undefined : decideByLane(program, plan, env, recorder);
+    decision = ofLane ?? decideByRoutes(program, plan, input, outcome, env, recorder);
     if (override !== undefined) decision = heldToDatacenter(decision, override);
   }
   if (decision.hashPolicies !== undefined) {
@@ -61,6 +62,17 @@ function overrideInForce(
   const isInForce = override.untilMs === Number.POSITIVE_INFINITY || env.clock.wallNow() < override.untilMs;
   recorder?.overrideSeen(override, isInForce);
   return isInForce ? override : undefined;
+}
+
+function decideByLane(
+  program: RoutingProgram,
+  plan: Plan,
+  { lanes, clock }: RoutingEnvironment,
+  recorder: RoutingRecorder | undefined,
+): Decision | undefined {
+  const decision = lanes?.plan === plan ? lanes.find(program, clock) : undefined;
+  if (decision !== undefined) recorder?.laneDecided();
+  return decision;
 }
 
 function decideByRoutes(
@@ -204,8 +216,11 @@ function applyForce(force: ForceSelector, routed: Decision, outcome: RoutingOutc
   }
   // Force beats the override, so a datacenter that the override names does not hold a strict one.
   const strictDatacenters = datacenter === undefined ? undefined : [datacenter];
+  const { lane, ...rest } = routed;
+  const isInLane = lane !== undefined && subset === undefined && endpoint === undefined && instance === undefined;
   return Object.freeze({
-    ...routed,
+    ...rest,
+    ...(isInLane && { lane }),
     by: 'force',
     route: 'force',
     destination,

@@ -1,4 +1,5 @@
 import { defined } from '../../base/defined';
+import { type ExplainedLane, explainLane } from '../lanes/describe-lane';
 import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../plan';
 import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { decide, describeRetry } from './decide';
@@ -27,6 +28,8 @@ export interface RoutingExplanation {
   readonly labels: Readonly<Record<string, string | null>>;
   /** The emergency switch; undefined without one. */
   readonly override?: ExplainedOverride;
+  /** What became of the lane that the call asks for; missing for one that asks for none. */
+  readonly lane?: ExplainedLane;
   /** All routes of the policy, in order. */
   readonly routes: readonly ExplainedRoute[];
 }
@@ -35,10 +38,12 @@ export interface RoutingExplanation {
 interface ExplainedDecision {
   /** What decided. */
   readonly by: DecidedBy;
-  /** Name of the route; `default`, `override` and `force` stand for themselves. */
+  /** Name of the route; `default`, `lane`, `override` and `force` stand for themselves. */
   readonly route: string;
   /** The subset that was decided on. */
   readonly subset: string;
+  /** The lane that it leads to. */
+  readonly lane?: string;
   /** True: no fallback serves it. */
   readonly strict: boolean;
   /** The subset, then who may stand in for it. */
@@ -108,10 +113,14 @@ export function explainRouting(
   const seenRoutes = new Map<RoutePlan, RouteMiss | undefined>();
   let override: ExplainedOverride | undefined;
   let isOverridden = false;
+  let isByLane = false;
   const recorder: RoutingRecorder = {
     overrideSeen: (seen, isInForce) => {
       override = explainOverride(seen, isInForce);
       isOverridden = isInForce && !seen.datacenterOnly;
+    },
+    laneDecided: () => {
+      isByLane = true;
     },
     routeSeen: (route, miss) => {
       seenRoutes.set(route, miss);
@@ -119,8 +128,11 @@ export function explainRouting(
   };
   const outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
   const decision = decide(plan, { ...input, labels }, outcome, env, recorder);
-  const { timeoutMs, attemptTimeoutMs, retry, datacenters, force } = decision;
+  const { lane, timeoutMs, attemptTimeoutMs, retry, datacenters, force } = decision;
   const { subset, strict, chain, tiers, places } = decision.destination;
+  const isRefused = plan.lanes !== undefined && decision.destination === plan.lanes.refusal.destination;
+  const lanes = env.lanes?.plan === plan ? env.lanes : undefined;
+  const explainedLane = explainLane(plan, lanes, labels, env.clock, { lane, isRefused, isOverridden });
   return {
     service: plan.service,
     revision: plan.revision,
@@ -128,7 +140,7 @@ export function explainRouting(
     decision: defined({
       by: decision.by,
       route: decision.route,
-      ...{ subset, strict, chain, tiers, places, timeoutMs, attemptTimeoutMs, retry },
+      ...{ subset, lane, strict, chain, tiers, places, timeoutMs, attemptTimeoutMs, retry },
       runs: describeRetry(decision, input.method, isIdempotent),
       ...{ datacenters, force },
     }),
@@ -137,7 +149,8 @@ export function explainRouting(
     ...(outcome.hash >= 0 && { hash: outcome.hash }),
     labels: Object.fromEntries(seenLabels),
     ...(override !== undefined && { override }),
-    routes: explainRoutes(plan, isOverridden, seenRoutes, (key) => seenLabels.get(key) ?? undefined),
+    ...(explainedLane !== undefined && { lane: explainedLane }),
+    routes: explainRoutes(plan, isOverridden || isByLane, seenRoutes, (key) => seenLabels.get(key) ?? undefined),
   };
 }
 

@@ -1,4 +1,5 @@
 import { isRecord } from '../../base/is-record';
+import { isLaneSubset } from '../lanes/lane-plan';
 import type { RoutingExplanation } from './explain';
 
 /** A call and where it should go. At least one of `subset`, `route` and `shares`. */
@@ -11,6 +12,11 @@ export interface PolicyCase {
   readonly labels?: Readonly<Record<string, string>>;
   /** Sticky value, in place of a label's. Default: none. */
   readonly stickyKey?: string;
+  /**
+   * Lanes that have instances, where the policy has lanes; `a, eu` for several dimensions. Default: those that the
+   * policy ends. The subset of a lane is `lane NAME`.
+   */
+  readonly lanes?: readonly string[];
   /** Where the call goes. A call that goes by chance has no one subset: expect `shares` of it. */
   readonly subset?: string;
   /** Name of the route that takes it; `default` and `override` stand for themselves. */
@@ -23,7 +29,7 @@ export interface PolicyCase {
 export type ExpectedDecision = Pick<PolicyCase, 'subset' | 'route' | 'shares'>;
 
 export const CASE_METHOD = '/example.Service/Method';
-const KEYS = ['name', 'method', 'labels', 'stickyKey', 'subset', 'route', 'shares'];
+const KEYS = ['name', 'method', 'labels', 'stickyKey', 'lanes', 'subset', 'route', 'shares'];
 /** Buckets are a hundredth of a percent. */
 const TOLERANCE = 0.011;
 
@@ -85,7 +91,10 @@ function problemsOfCase(one: unknown, path: string, subsets: readonly string[]):
   const areLabels = isRecord(labels) && Object.values(labels).every((label) => typeof label === 'string');
   expect('labels', areLabels, 'strings by key');
   const known = subsets.join(', ');
-  expect('subset', typeof subset !== 'string' || subsets.includes(subset), `one of ${known}`);
+  const { lanes = [] } = one;
+  expect('lanes', Array.isArray(lanes) && lanes.every((lane) => typeof lane === 'string'), 'a list of lanes');
+  const isKnown = typeof subset !== 'string' || subsets.includes(subset) || isLaneSubset(subset);
+  expect('subset', isKnown, `one of ${known}, or lane NAME`);
   const right = isRecord(shares) && Object.values(shares).every((share) => typeof share === 'number');
   expect('shares', shares === undefined || right, 'percent by subset');
   if (isRecord(shares)) {

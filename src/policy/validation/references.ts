@@ -3,6 +3,7 @@ import { ALL_INSTANCES } from '../plan';
 import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
 import { checkDestination, fallbackOf, ownSubsetOf } from './destinations';
+import { dimensionsOf } from './lanes';
 
 /** A message names no more, and looks for slips of the pen among no more. */
 const NAMES_SHOWN = 20;
@@ -33,6 +34,7 @@ export function checkReferences(document: CheckedPolicy, problems: ProblemList):
     problems.report(['default'], MISSING, `${expected}: where calls go that no route matches`);
   }
   checkTo(override?.to, 'override', 'to');
+  for (const { written, path } of dimensionsOf(document)) check(written.fallback, ...path, 'fallback');
   const settled = new Set<string>();
   for (const name of names) {
     checkTo(subsets[name]?.fallback, 'subsets', name, 'fallback');

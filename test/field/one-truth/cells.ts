@@ -138,6 +138,8 @@ export async function openWorld(world: World, address: string): Promise<Opened> 
   };
   try {
     await connected(graylane, world, () => snapshot);
+    await warmLanes(graylane, client, world);
+    await connected(graylane, world, () => snapshot);
   } catch (error) {
     await opened.close();
     throw error;
@@ -234,7 +236,12 @@ async function connected(
     const isKnown = found?.datacenters.every(({ known }) => known) === true && isComplete(snapshot());
     const usable = (found?.endpoints ?? []).filter(({ subsets, unusableIn }) => subsets.length > unusableIn.length);
     const open = usable.filter(({ connections }) => connections.length > 0);
-    const isOpen = document?.balancing?.subsetSize === undefined ? open.length === usable.length : open.length > 0;
+    // Lanes are connected by the first call to them.
+    const wanted = usable.filter(({ subsets }) => subsets.some((subset) => !subset.startsWith('lane ')));
+    const isOpen =
+      document?.balancing?.subsetSize === undefined
+        ? wanted.every(({ connections }) => connections.length > 0)
+        : open.length > 0 || wanted.length === 0;
     const isReady = open.every(({ connections }) => connections.every((state) => state === 'ready'));
     if (isKnown && isReady && (isOpen || usable.length === 0)) break;
     if (performance.now() > deadline) throw new Error(`${service}: ${JSON.stringify(found)}`);
@@ -257,6 +264,14 @@ function isComplete(snapshot: Snapshot | undefined): boolean {
 
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function warmLanes(graylane: Graylane, client: grpc.Client, { service, document }: World): Promise<void> {
+  if (document?.lanes === undefined) return;
+  const method = METHODS[0] as string;
+  for (const { lane } of graylane.inspect().services.find((each) => each.service === service)?.lanes ?? []) {
+    await make(graylane, client, { method, labels: { 'x-lane': lane }, force: undefined, seed: 1 });
+  }
 }
 
 interface Made {

@@ -23,6 +23,7 @@ it('whoever tells who serves first says what real calls do, in 200 of the 10,000
     'kv default',
     'kv route',
     'kv override',
+    'kv lane',
     'chain default',
     'chain route',
     'kv force',

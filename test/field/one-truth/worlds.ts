@@ -1,3 +1,4 @@
+import { seededRandom } from '../../../src/base/random';
 import type { PolicyDocument } from '../../../src/index';
 import type { ForceSelector } from '../../../src/policy/plan';
 
@@ -44,6 +45,7 @@ export const METHODS: readonly string[] = [
 export const DATACENTERS: readonly string[] = ['dc1', 'dc2', 'dc3'];
 export const PEER = 'north';
 const VERSIONS = ['v1', 'v2'];
+const LANES = ['blue', 'green'];
 
 /** Draws from one seeded stream. */
 export class Dice {
@@ -77,8 +79,44 @@ export class Dice {
   }
 }
 
-/** `number` tells worlds apart; `servers` are at hand. */
+/** `number` tells worlds apart; `servers` are at hand. Every other world with a document has lanes. */
 export function worldOf(number: number, random: () => number, servers: number, calls: number): World {
+  const world = plainWorld(number, random, servers, calls);
+  return number % 2 === 0 && world.document !== undefined
+    ? withLanes(world, new Dice(seededRandom(number + 1)))
+    : world;
+}
+
+/** The same with lanes: draws of its own, so that all other worlds stay what they are. */
+function withLanes(world: World, dice: Dice): World {
+  const names = Object.keys(world.document?.subsets ?? {});
+  const isTwo = dice.chance(0.3);
+  const first = {
+    by: 'x-lane',
+    ...(dice.chance(0.4) ? { fallback: dice.of(names) } : {}),
+    ...(dice.chance(0.25) ? { strict: true } : {}),
+    ...(dice.chance(0.3)
+      ? { ends: { [dice.of(LANES)]: dice.of(['2020-01-01T00:00:00Z', '2199-01-01T00:00:00Z']) } }
+      : {}),
+  };
+  const lanes = isTwo ? [first, { by: 'x-user-id', meta: 'user' }] : first;
+  const included = dice.chance(0.3) ? dice.of(names) : undefined;
+  const subsets = Object.entries(world.document?.subsets ?? {}).map(([name, subset]) =>
+    name === included ? [name, { ...subset, lanes: 'include' }] : [name, subset],
+  );
+  return {
+    ...world,
+    document: { ...world.document, subsets: Object.fromEntries(subsets), lanes } as PolicyDocument,
+    listed: world.listed.map((one) =>
+      dice.chance(0.4) ? { ...one, meta: { ...one.meta, lane: dice.of(LANES) } } : one,
+    ),
+    calls: world.calls.map((call) =>
+      dice.chance(0.5) ? { ...call, labels: { ...call.labels, 'x-lane': dice.of([...LANES, 'red']) } } : call,
+    ),
+  };
+}
+
+function plainWorld(number: number, random: () => number, servers: number, calls: number): World {
   const dice = new Dice(random);
   const service = `pay-${number}`;
   const other = `ord-${number}`;

@@ -75,6 +75,23 @@ const only = (policies: Record<string, PolicyDocument>, instances: Record<string
   open({ policies, instances, datacenters: ['dc1', 'dc2'] });
 
 describe('a route to another service', () => {
+  it('leads to none of its lanes, whatever lanes the caller has itself', async () => {
+    const instances = await listed(['payments/stable', 'payments/pr-1', 'other/stable', 'other/pr-1', 'other/pr-2']);
+    const inLanes = (list: readonly StaticInstance[] = []): StaticInstance[] =>
+      list.map((each) => ({ ...each, tags: ['stable'], meta: { lane: /pr-\d/.exec(each.id ?? '')?.[0] ?? '' } }));
+    const other: PolicyDocument = { ...nextVersion, service: 'other', lanes: { by: 'x-lane' } };
+    const routes = [{ name: 'gray', match: { labels: { 'x-gray': 'canary' } }, to: { service: 'other' } }];
+    const policies = { payments: payments({ routes, lanes: { by: 'x-lane' } }), other };
+    const graylane = open({
+      policies,
+      instances: { payments: inLanes(instances['payments']), other: inLanes(instances['other']) },
+    });
+    expect(await answersOf(graylane, 20, { 'x-gray': 'canary' })).toEqual({ 'other/stable': 20 });
+    expect(await answersOf(graylane, 5, { 'x-gray': 'canary', 'x-lane': 'pr-1' })).toEqual({ 'payments/pr-1': 5 });
+    expect(await answersOf(graylane, 5, { 'x-gray': 'canary', 'x-lane': 'pr-2' })).toEqual({ 'other/stable': 5 });
+    expect(await answersOf(graylane, 5)).toEqual({ 'payments/stable': 5 });
+  });
+
   it('splits 90 to 10, and the other policy alone says what its default subset is', async () => {
     const instances = await listed(['payments/stable', 'payments-v2/stable', 'payments-v2/canary']);
     const split = [

@@ -3,6 +3,7 @@ import type {
   DestinationDocument,
   GuardDocument,
   LabelMatcherDocument,
+  LaneDocument,
   MatchDocument,
   PolicyDocument,
   RouteDocument,
@@ -136,6 +137,17 @@ function fallenBack(name: string, fallback: string, guarded: GuardDocument | und
   return { tags: [name], fallback, guard: guarded };
 }
 
+/** Not strict: whoever makes calls by these policies expects answers. */
+const lanes: fc.Arbitrary<LaneDocument> = fc.record(
+  {
+    by: key,
+    meta: fc.constantFrom('lane', 'env'),
+    fallback: fc.constantFrom(...SUBSETS),
+    ends: fc.dictionary(fc.constantFrom('a', 'B'), fc.constantFrom('2020-01-01T00:00:00Z', '2199-01-01T00:00:00Z')),
+  },
+  { requiredKeys: ['by'] },
+);
+
 /** Policies that must be accepted. */
 export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
   .tuple(
@@ -144,8 +156,9 @@ export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
     // Each subset may only fall back to an earlier one, so that there are no cycles.
     fc.tuple(...SUBSETS.map((_, index) => fc.option(fc.nat(index), { nil: undefined }))),
     fc.option(guard, { nil: undefined }),
+    fc.option(lanes, { nil: undefined, freq: 2 }),
   )
-  .map(([fallthrough, routes, fallbacks, guarded]) => ({
+  .map(([fallthrough, routes, fallbacks, guarded, lane]) => ({
     schema: 1,
     service: 'payments',
     subsets: Object.fromEntries(
@@ -157,4 +170,5 @@ export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
     ),
     default: fallthrough,
     routes: routes.map((routeNamed, index) => routeNamed(`route ${index}`)),
+    ...(lane !== undefined && { lanes: lane }),
   }));

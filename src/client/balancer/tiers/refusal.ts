@@ -1,11 +1,22 @@
+import type { Clock } from '../../../base/clock';
 import type { Instance } from '../../../base/instances';
 import { shortenMiddle } from '../../../base/shorten';
 import { nearest } from '../../../base/spelling';
+import { describeMissing } from '../../../policy/lanes/describe-lane';
+import { isLaneSubset } from '../../../policy/lanes/lane-plan';
 import type { Membership } from '../../../policy/membership/membership';
 import { usedTiers } from '../../../policy/membership/tiers';
 import type { Decision, SubsetPlan } from '../../../policy/plan';
+import type { Labels } from '../../../policy/routing/call';
 import type { Pool } from './pool';
 import type { Topology } from './topology';
+
+/** Whose labels say which lane was asked for. */
+interface RoutingCall {
+  readonly labels: Labels;
+  readonly clock: Clock;
+}
+
 /**
  * Says in one line why no tier can serve: for each subset of the decision's chain what there is and why it is not
  * reachable, ending with `fallback none` where nobody may stand in. `isDenied`: somebody might, and has his share
@@ -17,7 +28,12 @@ export function describeRefusal(
   membership: Membership,
   tiers: readonly Pool[],
   isDenied = false,
+  call?: RoutingCall,
 ): string {
+  const { lanes } = decision.plan;
+  if (lanes !== undefined && call !== undefined && decision.destination === lanes.refusal.destination) {
+    return `${service}: ${describeMissing(decision.plan, membership.lanes, call.labels, call.clock)}`;
+  }
   const used = usedTiers(decision.plan, { ...decision, ...decision.destination }, membership);
   const { chain, subset: own, places } = decision.destination;
   const parts = (isDenied ? chain.slice(0, 1) : chain).map((subset, position) => {
@@ -47,7 +63,8 @@ function nameInFull(service: string, subset: string, { plan }: Decision): string
  * failure.
  */
 export function describeWaiting(service: string, topology: Topology): string {
-  const pools = topology.pools.map((pool) => {
+  const named = topology.pools.filter((pool) => !isLaneSubset(pool.subset));
+  const pools = (named.length === 0 ? topology.pools : named).slice(0, MOST_WAITING).map((pool) => {
     const connected = pool.members.filter((member) => member.isReady).length;
     const failure = pool.lastFailure === undefined ? '' : ` (last failure: ${pool.lastFailure})`;
     return `${pool.subset} in ${pool.datacenter}: ${connected} of ${pool.members.length + pool.missing} connected${failure}`;
@@ -84,7 +101,7 @@ function describeSubset(
       0,
     );
     return unusable === 0
-      ? describeEmpty(decision.plan.subsets.get(subset), datacenters, where, membership)
+      ? describeEmpty(membership.subset(subset), datacenters, where, membership)
       : `0 usable of ${unusable} instances in ${where}`;
   }
   return pools
@@ -103,6 +120,8 @@ function describeUnknownDatacenter({ datacenters = [] }: Decision, membership: M
   return `0 instances in ${datacenters.join(', ') || 'no datacenter'} (this client looks in ${known.join(', ')}${hint})`;
 }
 
+/** Pools that are named at most. Those of lanes are not, beside others. */
+const MOST_WAITING = 100;
 /** Tags and values that are named at most, and characters of each. */
 const MOST = 5;
 const MOST_LENGTH = 40;

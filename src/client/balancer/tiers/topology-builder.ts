@@ -1,4 +1,5 @@
 import type { Instance } from '../../../base/instances';
+import { isLaneSubset } from '../../../policy/lanes/lane-plan';
 import { type Membership, membershipOf } from '../../../policy/membership/membership';
 import type { Snapshot } from '../../../policy/membership/snapshot';
 import type { TierKind } from '../../../policy/membership/tiers';
@@ -11,6 +12,17 @@ import { Pool, type PoolParts } from './pool';
 import { Spill, spillName } from './spill';
 import { Topology } from './topology';
 
+/** A pool of last resort. */
+interface LastPool {
+  readonly plan: Plan;
+  readonly membership: Membership;
+  readonly subset: string;
+  readonly datacenter: string;
+  readonly kind: Exclude<TierKind, 'listed'>;
+  /** Its instances are not connected yet, and will be. */
+  readonly isNew: boolean;
+}
+
 /**
  * Says which instances of a snapshot one channel should be connected to, and makes topologies of those connections.
  * What has not changed is kept: pools with their pickers, and how much of its calls each tier kept.
@@ -21,36 +33,45 @@ export class TopologyBuilder {
   /** By datacenter and subset. */
   readonly #spills = new Map<string, Spill>();
   readonly #zones: ZonePreferences;
+  /** Subsets of the lanes that calls went to: only these are connected. */
+  readonly #openLanes = new Set<string>();
+  readonly #onLane: () => void;
+  /** Lanes were opened since the connections were last told what is wanted. */
+  #isOpening = false;
   /** By the list they were chosen from, which belongs to one plan and one instance set. */
   readonly #shares = new WeakMap<readonly Instance[], readonly Instance[]>();
 
-  constructor(context: BalancerContext, connections: ConnectionSet) {
+  /** `onLane`: the first call goes to a lane, whose instances are wanted from now on. Called within the pick. */
+  constructor(context: BalancerContext, connections: ConnectionSet, onLane: () => void) {
     this.#context = context;
+    this.#onLane = onLane;
     this.#connections = connections;
     this.#zones = new ZonePreferences(context);
   }
 
   /** Every instance that some destination of the plan can reach, nearest datacenter first, each once. */
   wanted({ plan, instances }: Snapshot): Iterable<Instance> {
+    this.#isOpening = false;
     const membership = membershipOf(plan, instances);
-    const [sole, ...others] = membership.groups;
+    const groups = membership.groups.filter(({ isLane, subset }) => !isLane || this.#openLanes.has(subset));
+    const [sole, ...others] = groups;
     if (sole !== undefined && others.length === 0 && !membership.isAnyAbsent && !membership.isAnyDraining) {
       return this.#share(sole.usable, plan);
     }
     const wanted = new Set<Instance>();
     for (const datacenter of membership.datacenters) {
-      for (const group of membership.groups) {
+      for (const group of groups) {
         if (group.datacenter !== datacenter) continue;
         for (const instance of this.#share(group.usable, plan)) wanted.add(instance);
       }
     }
     // They keep their connections, and may be all that there is.
-    for (const { draining } of membership.isAnyDraining ? membership.groups : []) {
+    for (const { draining } of membership.isAnyDraining ? groups : []) {
       for (const instance of this.#kept(draining, plan)) wanted.add(instance);
     }
     // Only those that there is a connection to anyhow: nobody connects afresh to what has vanished.
     if (membership.isAnyAbsent) {
-      for (const subset of plan.subsets.keys()) {
+      for (const subset of [...plan.subsets.keys(), ...this.#openLanes]) {
         for (const datacenter of membership.datacenters) {
           for (const instance of this.#connections.among(membership.absent(subset, datacenter))) wanted.add(instance);
         }
@@ -61,7 +82,24 @@ export class TopologyBuilder {
 
   /** Of the snapshot's own plan; `former` is the topology that this one replaces. */
   build(snapshot: Snapshot, former: Topology | undefined): Topology {
-    return this.#build(snapshot.plan, snapshot, former, this.#spills, this.#zones);
+    const { lanes } = membershipOf(snapshot.plan, snapshot.instances);
+    for (const subset of this.#openLanes) if (lanes?.ofSubset(subset) === undefined) this.#closeLane(subset);
+    const topology = this.#build(snapshot.plan, snapshot, former, this.#spills, this.#zones);
+    for (const subset of this.#openLanes) {
+      const lane = lanes?.ofSubset(subset);
+      if (lane !== undefined) topology.laneTiers(lane.decision);
+    }
+    return topology;
+  }
+
+  #closeLane(subset: string): void {
+    this.#openLanes.delete(subset);
+    for (const [name, spill] of this.#spills) {
+      if (!name.endsWith(`\n${subset}`)) continue;
+      this.#spills.delete(name);
+      if (this.#context.spills.get(name) === spill) this.#context.spills.delete(name);
+    }
+    this.#zones.forget(subset);
   }
 
   /** Nothing goes by its topologies any more. */
@@ -86,9 +124,10 @@ export class TopologyBuilder {
     const membership = membershipOf(plan, snapshot.instances);
     const turnover = this.#context.endpoints.turnover();
     return new Topology(plan, membership, (subset, datacenter, kind) => {
-      if (kind !== 'listed') return this.#lastPool(plan, membership, subset, datacenter, kind, former);
+      const isNew = isLaneSubset(subset) && this.#openLane(subset, datacenter, snapshot);
+      if (kind !== 'listed') return this.#lastPool({ plan, membership, subset, datacenter, kind, isNew }, former);
       const group = membership.group(subset, datacenter);
-      const subsetPlan = plan.subsets.get(subset);
+      const subsetPlan = membership.subset(subset);
       const { overprovisioning } = plan.locality;
       const name = spillName(subset, datacenter);
       const key = overprovisioning === undefined ? name : `${name}\n${overprovisioning}`;
@@ -100,7 +139,9 @@ export class TopologyBuilder {
       const spill = spills.get(key) ?? new Spill(overprovisioning);
       spills.set(key, spill);
       if (spills === this.#spills) this.#context.spills.set(name, spill);
-      const { members, missing } = this.#connections.to(this.#share(group.usable, plan));
+      const share = this.#share(group.usable, plan);
+      const { members, missing: toOpen } = this.#connections.to(share);
+      const missing = isNew ? share.length - members.length : toOpen;
       const isOfGroup = (each: Instance): boolean =>
         each.datacenter === datacenter && membership.wouldTake(subset, each);
       // Lost and not replaced: a rolling restart under new addresses loses nothing.
@@ -129,19 +170,15 @@ export class TopologyBuilder {
 
   /** Those that drain, or that vanished with many others, as far as they are still connected. */
   #lastPool(
-    plan: Plan,
-    membership: Membership,
-    subset: string,
-    datacenter: string,
-    kind: 'draining' | 'absent',
+    { plan, membership, subset, datacenter, kind, isNew }: LastPool,
     former: Topology | undefined,
   ): Pool | undefined {
-    const subsetPlan = plan.subsets.get(subset);
+    const subsetPlan = membership.subset(subset);
     const { draining = [] } = membership.group(subset, datacenter) ?? {};
     const isDraining = kind === 'draining';
     const instances = isDraining ? [...this.#kept(draining, plan)] : membership.absent(subset, datacenter);
     const { members, missing: toOpen } = this.#connections.to(instances);
-    const missing = isDraining ? toOpen : 0;
+    const missing = isDraining ? (isNew ? instances.length - members.length : toOpen) : 0;
     if (subsetPlan === undefined || members.length + missing === 0) return undefined;
     const parts: PoolParts = {
       subset,
@@ -154,17 +191,28 @@ export class TopologyBuilder {
       breakerPlan: subsetPlan.breaker,
       subsetBreaker: undefined,
       limit: this.#context.limits.of(subset),
-      spill: former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, kind))?.spill ?? new Spill(),
+      spill: former?.pool(subset, datacenter, kind)?.spill ?? new Spill(),
     };
     return this.#keepOrMake(parts, former, this.#context.clock.now());
   }
 
   #keepOrMake(parts: PoolParts, former: Topology | undefined, now: number): Pool {
     const { subset, datacenter, kind } = parts;
-    const kept = former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, kind));
+    const kept = former?.pool(subset, datacenter, kind);
     if (kept?.isMadeOf(parts) !== true) return new Pool(parts, this.#context.random, now);
     kept.refresh(now);
     return kept;
+  }
+
+  /** True: its instances are not connected yet, and will be. */
+  #openLane(subset: string, datacenter: string, { plan, instances }: Snapshot): boolean {
+    if (this.#openLanes.has(subset)) return this.#isOpening;
+    // A call that was decided under another plan may go to a lane that is none now.
+    if (membershipOf(plan, instances).group(subset, datacenter) === undefined) return false;
+    this.#openLanes.add(subset);
+    this.#isOpening = true;
+    this.#onLane();
+    return true;
   }
 
   /** Of those that drain: the connected ones, and this client's share. */
@@ -181,8 +229,4 @@ export class TopologyBuilder {
     }
     return share;
   }
-}
-
-function isPoolOf(pool: Pool, subset: string, datacenter: string, kind: TierKind): boolean {
-  return pool.subset === subset && pool.datacenter === datacenter && pool.kind === kind;
 }

@@ -1,6 +1,6 @@
+import { datacenterOrder } from '../../../policy/membership/datacenter-order';
 import type { Membership } from '../../../policy/membership/membership';
 import {
-  datacenterOrder,
   isMeant,
   type TierKind,
   tierOrder,
@@ -10,6 +10,7 @@ import {
 } from '../../../policy/membership/tiers';
 import type { Decision, Destination, Plan } from '../../../policy/plan';
 import type { ChannelConnection } from '../endpoints/connection';
+import { meantLanes } from './meant-lanes';
 import type { PooledConnection } from './order';
 import type { Pool } from './pool';
 
@@ -35,13 +36,16 @@ export const NO_TIERS: Tiers = { pools: [], numbers: [] };
 export class Topology {
   readonly plan: Plan;
   readonly membership: Membership;
-  readonly pools: readonly Pool[];
+  readonly #pools: Pool[] = [];
   /** Some subset of the plan caps how many of its calls its fallback takes. */
   readonly hasFallbackCaps: boolean;
   readonly #byTier = new Map<string, Pool>();
   /** By the index of a destination: what decisions go by that neither force nor override narrows. */
   readonly tiers: readonly Tiers[];
   readonly #narrowed = new WeakMap<Decision, Tiers>();
+  readonly #poolOf: PoolOf;
+  /** By the subset of a lane, since the first call to it. */
+  readonly #laneTiers = new Map<string, Tiers>();
 
   constructor(plan: Plan, membership: Membership, poolOf: PoolOf) {
     this.plan = plan;
@@ -56,14 +60,42 @@ export class Topology {
     // Also those that `locality.failover` leaves out: an override or a force may name one.
     const isLimited = datacenterOrder(plan, membership).length < datacenters.length;
     const others = isLimited ? plan.destinations.flatMap((one) => everywhere(plan, one, membership)) : [];
-    for (const tier of [...orders.flat(), ...others]) {
+    this.#poolOf = poolOf;
+    this.#makePools([...orders.flat(), ...others]);
+    this.tiers = orders.map((order) => this.#tiersIn(order));
+  }
+
+  /** Grows by the pools of a lane with the first call to it. */
+  get pools(): readonly Pool[] {
+    return this.#pools;
+  }
+
+  /** Undefined: there is none. */
+  pool(subset: string, datacenter: string, kind: TierKind): Pool | undefined {
+    return this.#byTier.get(tierKey({ subset, datacenter, kind }));
+  }
+
+  #makePools(tiers: readonly UsedTier[]): void {
+    for (const tier of tiers) {
       const key = tierKey(tier);
       if (this.#byTier.has(key)) continue;
-      const pool = poolOf(tier.subset, tier.datacenter, tier.kind);
-      if (pool !== undefined) this.#byTier.set(key, pool);
+      const pool = this.#poolOf(tier.subset, tier.datacenter, tier.kind);
+      if (pool === undefined) continue;
+      this.#byTier.set(key, pool);
+      this.#pools.push(pool);
     }
-    this.pools = [...this.#byTier.values()];
-    this.tiers = orders.map((order) => this.#tiersIn(order));
+  }
+
+  /** Of a decision for a lane, made by the first call to it; undefined for any other. */
+  laneTiers({ destination, lane }: Pick<Decision, 'destination' | 'lane'>): Tiers | undefined {
+    const { subset, chain } = destination;
+    const known = this.#laneTiers.get(subset);
+    if (known !== undefined || lane === undefined) return known;
+    const order = usedTiers(this.plan, { chain, datacenters: undefined, force: undefined }, this.membership);
+    this.#makePools(order);
+    const tiers = this.#tiersIn(order);
+    this.#laneTiers.set(subset, tiers);
+    return tiers;
   }
 
   /** Of a decision that is held to a datacenter. */
@@ -71,7 +103,9 @@ export class Topology {
     const { destination, datacenters, force } = decision;
     let narrowed = this.#narrowed.get(decision);
     if (narrowed === undefined) {
-      narrowed = this.#tiersIn(usedTiers(this.plan, { ...destination, datacenters, force }, this.membership));
+      const order = usedTiers(this.plan, { ...destination, datacenters, force }, this.membership);
+      if (decision.lane !== undefined) this.#makePools(order);
+      narrowed = this.#tiersIn(order);
       this.#narrowed.set(decision, narrowed);
     }
     return narrowed;
@@ -93,6 +127,8 @@ export class Topology {
   forced(decision: Decision): readonly PooledConnection[] {
     const { force = {} } = decision;
     const found = new Map<ChannelConnection, PooledConnection>();
+    // Whom a force names may be in a lane that no call went to.
+    for (const lane of meantLanes(force, this.membership)) this.#makePools(withLastResorts([lane], this.membership));
     for (const pool of this.pools) {
       const { subset, datacenter } = pool;
       for (const connection of pool.members) {

@@ -24,6 +24,11 @@ export class ZonePreferences {
     this.#isInForce = isInForce;
   }
 
+  /** The subset is gone. */
+  forget(subset: string): void {
+    if (this.#bySubset.delete(subset) && this.#isInForce) this.#context.zonePreferences.delete(subset);
+  }
+
   /**
    * Undefined where zones play no part: the policy does not prefer them; another datacenter, whose zones the client is
    * in none of; or `ring_hash`, where a call belongs to the endpoint that owns it.

@@ -35,18 +35,22 @@ interface QuerySpec {
   ): boolean;
 }
 
-/** The policy of `payments` is at `graylane/policies/payments`. */
-const PREFIX = 'graylane/policies';
+/** The policy of `payments` is at `graylane/policies/payments`, the list `vip` at `graylane/lists/vip`. */
+type KvPrefix = 'graylane/policies' | 'graylane/lists';
 
 /**
- * Policies from Consul's KV store, as text in JSON. A key that is gone reads `absent`; forbidden, unreachable or
+ * Policies from Consul's KV store, as text in JSON, or lists of values. A key that is gone reads `absent`; forbidden, unreachable or
  * unreadable is an `error`, never `absent`.
  */
-export function createKvPolicySource({ client, datacenter }: ConsulPolicyOptions, deps: Runtime): PolicySource {
-  return createSource('kv', { ...deps, client }, (service) => {
-    const key = `${PREFIX}/${service}`;
+export function createKvPolicySource(
+  { client, datacenter }: ConsulPolicyOptions,
+  deps: Runtime,
+  prefix: KvPrefix = 'graylane/policies',
+): PolicySource {
+  return createSource('kv', { ...deps, client }, (name) => {
+    const key = `${prefix}/${name}`;
     return {
-      name: `policy ${key}`,
+      name: prefix === 'graylane/policies' ? `policy ${key}` : `list ${key}`,
       request: { path: '/kv/{key}', params: { key }, query: datacenter === undefined ? {} : { dc: datacenter } },
       read(answer) {
         const next = parseKvAnswer(answer, key);

@@ -262,4 +262,34 @@ describe('the effect of a change', () => {
     const told = refusals(after, planOf({ routes: [] }), WORLD, { alsoUsed: ['canary', 'stable'] });
     expect(told.join()).toContain('canary: none of 7 instances has tag canari');
   });
+
+  it('judges lanes as it judges a selector: they take their instances out of every subset', () => {
+    const inLanes = (datacenter: DatacenterState, count: number): DatacenterState => ({
+      ...datacenter,
+      instances: datacenter.instances.map((each, at) =>
+        at < count ? { ...each, meta: { ...each.meta, lane: `pr-${at}` } } : each,
+      ),
+    });
+    const lanes = { by: 'x-lane' };
+    const all = WORLD.map((datacenter) => inLanes(datacenter, 9));
+    expect(refusals(planOf({ lanes }), planOf(), all).join()).toContain(
+      'calls of the default would fail: stable: 7 of 7 instances are in lanes (meta lane), so in no subset',
+    );
+    const most = [inLanes(WORLD[0] as DatacenterState, 3), WORLD[1] as DatacenterState];
+    expect(refusals(planOf({ lanes }), planOf(), most).join()).toContain(
+      'stable (default) would have 1 of the 4 usable instances that it has now in dc1',
+    );
+    // One lane beside the baseline is what lanes are for.
+    const few = [inLanes(WORLD[0] as DatacenterState, 1), WORLD[1] as DatacenterState];
+    expect(refusals(planOf({ lanes }), planOf(), few)).toEqual([]);
+    const fallback = planOf({
+      lanes: { ...lanes, fallback: 'blue' },
+      subsets: { ...subsets, blue: { tags: ['blue'] } },
+    });
+    expect(refusals(fallback).join()).toContain(
+      'blue: none of 7 instances has tag blue (tags there: stable 6, canary 1) (fallback of lanes)',
+    );
+    const included = { stable: { tags: ['stable'], lanes: 'include' }, canary: { tags: ['canary'], lanes: 'include' } };
+    expect(refusals(planOf({ lanes, subsets: included }), planOf(), all)).toEqual([]);
+  });
 });

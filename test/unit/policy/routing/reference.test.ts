@@ -4,10 +4,12 @@ import { compilePolicy } from '../../../../src/policy/compile';
 import type {
   DestinationDocument,
   LabelMatcherDocument,
+  LaneDocument,
   MatchDocument,
   PolicyDocument,
   RouteDocument,
 } from '../../../../src/policy/document';
+import { assumedLanes } from '../../../../src/policy/lanes/assumed-lanes';
 import type { Destination, Plan } from '../../../../src/policy/plan';
 import { decide } from '../../../../src/policy/routing/decide';
 import { explainRouting } from '../../../../src/policy/routing/explain';
@@ -76,6 +78,18 @@ const call = fc.record({
   stickyKey: fc.option(fc.constantFrom('a', 'b'), { nil: undefined }),
 });
 
+/** Those that have instances. */
+const LANES = ['a', '5'];
+
+/** Where a call's lane leads to; undefined: the routes decide. */
+function laneTarget({ lanes }: PolicyDocument, labels: CallLabels): string | undefined {
+  if (lanes === undefined || Array.isArray(lanes)) return undefined;
+  const { by, fallback, ends = {} } = lanes as LaneDocument;
+  const lane = labels[by] ?? '';
+  if (lane === '' || new Map(Object.entries(ends)).get(lane)?.startsWith('2020') === true) return undefined;
+  return LANES.includes(lane) ? `lane ${lane}` : fallback;
+}
+
 /** What an object says: which subset, of whom, and where calls go first. */
 function isDestination(
   to: DestinationDocument,
@@ -114,11 +128,18 @@ describe('decide', () => {
         for (const { stickyKey, ...rest } of calls) {
           const input = inputOf(stickyKey === undefined ? rest : { ...rest, stickyKey });
           const outcome = newOutcome();
-          const decision = decide(plan, input, outcome, environmentOf(seed));
+          const env = { ...environmentOf(seed), lanes: assumedLanes(plan, LANES) };
+          const decision = decide(plan, input, outcome, env);
           const index = routeOf(document, plan, rest.method, rest.labels);
           const route = document.routes?.[index];
-          const explained = explainRouting(plan, input, environmentOf(seed));
+          const explained = explainRouting(plan, input, { ...environmentOf(seed), lanes: env.lanes });
           expect(explained.decision).toMatchObject({ route: decision.route, subset: decision.destination.subset });
+          const ofLane = laneTarget(document, rest.labels);
+          if (ofLane !== undefined) {
+            expect(decision).toMatchObject({ by: 'lane', route: 'lane', destination: { subset: ofLane } });
+            expect(explained.routes.every(({ result }) => result === 'skipped')).toBe(true);
+            continue;
+          }
           expect(explained.routes.findIndex((other) => other.result === 'matched')).toBe(index);
           if (route === undefined) {
             expect(decision).toMatchObject({ by: 'default', destination: { subset: document.default } });

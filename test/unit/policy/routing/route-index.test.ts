@@ -45,6 +45,7 @@ describe('route index', () => {
             const input = inputOf({ method: '/a.B/C', labels: call });
             const found = decide(plan, input, newOutcome(), environmentOf());
             const walked = decide(plan, input, newOutcome(), environmentOf(), {
+              laneDecided() {},
               routeSeen() {},
               overrideSeen() {},
             });

@@ -1,0 +1,103 @@
+/**
+ * What lanes cost a decision: calls in a lane, in one that nobody is in, and without the label, with 200 and 1,000 lanes,
+ * beside the same policy without lanes. All in one process, one batch of each in every round.
+ *
+ *     npm run bench -- lanes [--short]
+ */
+import { Metadata } from '@grpc/grpc-js';
+import { systemClock } from '../src/base/clock';
+import type { Instance } from '../src/base/instances';
+import { systemRandom } from '../src/base/random';
+import { CallState } from '../src/client/grpc/call-state';
+import { compilePolicy } from '../src/policy/compile';
+import { membershipOf } from '../src/policy/membership/membership';
+import type { InstanceSet } from '../src/policy/membership/snapshot';
+import type { Plan } from '../src/policy/plan';
+import { decide } from '../src/policy/routing/decide';
+import { type BenchmarkCase, measure } from './harness';
+import { FULL, SHORT } from './suite';
+
+const METHOD = '/shop.v1.Payments/Charge';
+const CALLERS = 1_024;
+const LANES: readonly number[] = [200, 1_000];
+const PER_LANE = 3;
+
+function main(): void {
+  const group = 'one decision, sticky split';
+  const inLanes = metadataOf((index) => `pr-${index % 200}`);
+  const unknown = metadataOf((index) => `nobody-${index}`);
+  const without = metadataOf(() => undefined);
+  const cases: BenchmarkCase[] = [
+    { group, name: 'no lanes', run: runner(planOf(false), 0, inLanes) },
+    ...LANES.flatMap((count) => [
+      { group, name: `${count} lanes, call in a lane`, run: runner(planOf(true), count, inLanes) },
+      { group, name: `${count} lanes, lane of nobody`, run: runner(planOf(true), count, unknown) },
+      { group, name: `${count} lanes, call without one`, run: runner(planOf(true), count, without) },
+    ]),
+  ];
+  for (const { name, ns, ratio, bytes } of measure(cases, process.argv.includes('--short') ? SHORT : FULL)) {
+    console.log(
+      `${name.padEnd(32)} ${ns.toFixed(0).padStart(6)} ns  x ${ratio.toFixed(2)}  ${bytes?.toFixed(0) ?? '?'} B`,
+    );
+  }
+  for (const count of LANES) {
+    const plan = planOf(true);
+    const began = performance.now();
+    membershipOf(plan, instancesOf(count));
+    console.log(`join of ${count} lanes, ${count * PER_LANE} instances: ${(performance.now() - began).toFixed(1)} ms`);
+  }
+}
+
+function planOf(hasLanes: boolean): Plan {
+  const split = [
+    { to: 'stable', weight: 95 },
+    { to: 'canary', weight: 5 },
+  ];
+  const content = {
+    ...{ schema: 1, service: 'payments', default: 'stable' },
+    subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
+    routes: [{ name: 'everyone', split, stickBy: 'x-user-id' }],
+    ...(hasLanes && { lanes: { by: 'x-lane' } }),
+  };
+  return compilePolicy({ content, format: 'object' }, { service: 'payments', origin: 'inline' });
+}
+
+function metadataOf(laneOf: (index: number) => string | undefined): readonly Metadata[] {
+  return Array.from({ length: CALLERS }, (_, index) => {
+    const metadata = new Metadata();
+    metadata.set('x-user-id', `u-${index}`);
+    metadata.set('user-agent', 'benchmark');
+    const lane = laneOf(index);
+    if (lane !== undefined) metadata.set('x-lane', lane);
+    return metadata;
+  });
+}
+
+function instancesOf(lanes: number): InstanceSet {
+  const instances = Array.from(
+    { length: lanes * PER_LANE },
+    (_, index): Instance => ({
+      ...{ id: `i${index}`, key: `dc1/n/i${index}`, node: 'n', datacenter: 'dc1', zone: undefined },
+      ...{ address: '10.0.0.1', port: 1_024 + index, tags: ['stable'], status: 'passing', weight: 1 },
+      meta: { lane: `pr-${index % lanes}` },
+    }),
+  );
+  const freshness = { kind: 'fresh' } as const;
+  const dc1 = { datacenter: 'dc1', local: true, known: true, instances, rejected: 0, connectOnly: false };
+  return { version: 1, datacenters: [{ ...dc1, filters: new Map(), freshness }] };
+}
+
+function runner(plan: Plan, lanes: number, metadata: readonly Metadata[]): (count: number) => unknown {
+  const env = { random: systemRandom, clock: systemClock, lanes: membershipOf(plan, instancesOf(lanes)).lanes };
+  const call = new CallState(METHOD, undefined, undefined);
+  return (count) => {
+    let last: unknown;
+    for (let index = 0; index < count; index += 1) {
+      call.readLabelsFrom(metadata[index % CALLERS] as Metadata, undefined);
+      last = decide(plan, call, call, env);
+    }
+    return last;
+  };
+}
+
+main();

@@ -1,0 +1,175 @@
+import type { Clock } from '../../base/clock';
+import type { Decision, LaneDimensionPlan, LanesPlan, Plan, SubsetPlan } from '../plan';
+import { programOf } from '../routing/program';
+import type { LabelSlots, LaneLookup } from './lane-lookup';
+import { laneSubset } from './lane-plan';
+import { type LaneValues, laneName } from './lane-values';
+
+/** A lane that has instances. */
+export interface Lane {
+  /** `pr-42`; of several dimensions `pr-42, eu`. */
+  readonly name: string;
+  readonly values: LaneValues;
+  readonly decision: Decision;
+  /** Its numbers are the policy's own. */
+  readonly subset: SubsetPlan;
+  /** Wall-clock milliseconds from which it is no lane any more; undefined: it does not end. */
+  readonly endsAtMs: number | undefined;
+}
+
+/** What is reached by values of the first dimensions. */
+interface Node {
+  /** Of the lane with these values and none of the later dimensions. */
+  decision: Decision | undefined;
+  /** Wall-clock milliseconds. Only where there is one dimension. */
+  endsAtMs: number;
+  /** By the value of the next dimension. */
+  next: Map<string | undefined, Node> | undefined;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/**
+ * The lanes of one plan that have instances: which decision a call's labels lead to. Made when plan or instances change;
+ * a call costs one look-up for each dimension, whatever the number of lanes, and leaves nothing behind.
+ */
+export class LaneTable implements LaneLookup {
+  readonly plan: Plan;
+  readonly #lanes: LanesPlan;
+  readonly #dimensions: readonly LaneDimensionPlan[];
+  readonly #slots: readonly number[];
+  readonly #slot: number;
+  readonly #root: Node = newNode();
+  /** Of the one dimension that there mostly is. */
+  readonly #nodes: Map<string | undefined, Node> | undefined;
+  readonly #missing: Decision | undefined;
+  readonly #byName = new Map<string, Lane>();
+  readonly #bySubset = new Map<string, Lane>();
+
+  /** `lanes`: those that have instances. Each may come several times. */
+  constructor(plan: Plan, lanesOfPlan: LanesPlan, lanes: Iterable<LaneValues>) {
+    const { dimensions } = lanesOfPlan;
+    const program = programOf(plan);
+    this.plan = plan;
+    this.#lanes = lanesOfPlan;
+    this.#dimensions = dimensions;
+    this.#slots = dimensions.map(({ by }) => program.slotOf(by));
+    this.#slot = this.#slots[0] ?? -1;
+    const named = new Map<string, LaneValues>();
+    for (const values of lanes) named.set(laneName(values), values);
+    for (const [name, values] of named) this.#add(name, values, named);
+    const [only] = dimensions;
+    if (only === undefined || dimensions.length > 1) return;
+    for (const [value, endsAtMs] of only.ends) childOf(this.#root, value).endsAtMs = endsAtMs;
+    this.#nodes = this.#root.next ?? new Map();
+    this.#missing = only.strict ? lanesOfPlan.refusal : only.fallback;
+  }
+
+  /** Those that have instances, by name. */
+  get lanes(): ReadonlyMap<string, Lane> {
+    return this.#byName;
+  }
+
+  /** By the name of its subset. */
+  ofSubset(subset: string): Lane | undefined {
+    return this.#bySubset.get(subset);
+  }
+
+  /** Where a call's lane leads to; undefined: it asks for none, or has none here, and the routes decide. */
+  find(program: LabelSlots, clock: Clock): Decision | undefined {
+    if (this.#nodes === undefined) return this.#findCombination(program, clock);
+    const value = program.read(this.#slot);
+    if (value === undefined || value === '') return undefined;
+    const node = this.#nodes.get(value);
+    if (node === undefined) return this.#missing;
+    if (node.endsAtMs !== NEVER && clock.wallNow() >= node.endsAtMs) return undefined;
+    return node.decision ?? this.#missing;
+  }
+
+  /**
+   * All values must be those of the instance. Where nobody has them dimensions are left out from the last one on, then
+   * the fallback of the first one that the call asks for decides. A strict dimension is not left out.
+   */
+  #findCombination(program: LabelSlots, clock: Clock): Decision | undefined {
+    let node: Node | undefined = this.#root;
+    let found: Decision | undefined;
+    let asked: LaneDimensionPlan | undefined;
+    let isStrict = false;
+    for (let at = 0; at < this.#dimensions.length; at += 1) {
+      const dimension = this.#dimensions[at] as LaneDimensionPlan;
+      const value = currentValue(program.read(this.#slots[at] as number), dimension, clock);
+      if (value !== undefined) asked ??= dimension;
+      node = node?.next?.get(value);
+      if (node?.decision !== undefined) {
+        found = node.decision;
+        isStrict = false;
+      } else if (value !== undefined && dimension.strict) isStrict = true;
+    }
+    if (isStrict) return this.#lanes.refusal;
+    return found ?? asked?.fallback;
+  }
+
+  #add(name: string, values: LaneValues, named: ReadonlyMap<string, LaneValues>): void {
+    const subset = laneSubset(name);
+    const { chain, isStrict } = this.#chainOf(subset, values, named);
+    const { template } = this.#lanes;
+    const { breaker, subsetBreaker } = this.plan;
+    const ends = values.flatMap((value, at) => this.#dimensions[at]?.ends.get(value ?? '') ?? []);
+    const lane: Lane = {
+      name,
+      values,
+      decision: Object.freeze({ ...template, destination: { index: -1, subset, strict: isStrict, chain }, lane: name }),
+      subset: {
+        ...{ name: subset, tags: [], meta: {}, filter: undefined, fallback: chain[1], fallbackMaxPercentage: 100 },
+        ...{ breaker, subsetBreaker },
+      },
+      endsAtMs: ends.length === 0 ? undefined : Math.min(...ends),
+    };
+    this.#byName.set(name, lane);
+    this.#bySubset.set(subset, lane);
+    let node = this.#root;
+    const last = values.findLastIndex((value) => value !== undefined);
+    for (const value of values.slice(0, last + 1)) node = childOf(node, value);
+    node.decision = lane.decision;
+  }
+
+  /** The lane, then those with dimensions left out from the last one on, then the subsets that stand in for it. */
+  #chainOf(
+    subset: string,
+    values: LaneValues,
+    named: ReadonlyMap<string, LaneValues>,
+  ): { readonly chain: readonly string[]; readonly isStrict: boolean } {
+    const chain = [subset];
+    const left = [...values];
+    const first = values.findIndex((value) => value !== undefined);
+    for (let at = left.length - 1; at >= first; at -= 1) {
+      if (left[at] === undefined) continue;
+      if (this.#dimensions[at]?.strict === true) return { chain, isStrict: true };
+      left[at] = undefined;
+      if (at > first && named.has(laneName(left))) chain.push(laneSubset(laneName(left)));
+    }
+    chain.push(...(this.#dimensions[first]?.chain ?? []));
+    return { chain, isStrict: false };
+  }
+}
+
+function newNode(): Node {
+  return { decision: undefined, endsAtMs: NEVER, next: undefined };
+}
+
+function childOf(node: Node, value: string | undefined): Node {
+  node.next ??= new Map();
+  let child = node.next.get(value);
+  if (child === undefined) {
+    child = newNode();
+    node.next.set(value, child);
+  }
+  return child;
+}
+
+/** A label's value as a lane: undefined where it is empty, or has ended. */
+export function currentValue(value: string | undefined, { ends }: LaneDimensionPlan, clock: Clock): string | undefined {
+  if (value === undefined || value === '') return undefined;
+  const endsAtMs = ends.size === 0 ? undefined : ends.get(value);
+  return endsAtMs !== undefined && clock.wallNow() >= endsAtMs ? undefined : value;
+}
