@@ -23,13 +23,7 @@ export interface ForeignRules extends Pick<ProofOptions, 'source' | 'rules'> {
 }
 
 const ENTRY = /\bservice-?(?:router|splitter|resolver)\b/i;
-const KIND =
-  /(?:^|[\s{,"'])kind["']?\s*[:=]\s*["']?(VirtualService|DestinationRule|HTTPRoute|GRPCRoute|service-?(?:router|splitter|resolver))\b/im;
-
-/** Whether a text holds rules of another system rather than a policy. */
-export function holdsForeignRules(text: string): boolean {
-  return KIND.test(text);
-}
+const KIND = /(?:^|[\s{,"'])kind["']?\s*[:=]\s*["']?([\w-]+)/im;
 
 /** The rules that some texts hold for the service of a plan, or why there are none. */
 export function readForeignRules(texts: readonly SourceText[], plan: Plan): ForeignRules | { readonly fault: string } {
