@@ -1,4 +1,5 @@
 import { nearest } from '../base/spelling';
+import type { FaultView } from '../client/balancer/faults/fault-state';
 import type { SubsetLimitView } from '../client/balancer/limits/subset-limits';
 import type { ZonePreferenceView } from '../client/balancer/zones/zone-preference';
 
@@ -28,6 +29,21 @@ export function describeZones({ own, zones, crossing }: ZonePreferenceView): str
     .map(({ zone, share }) => `${percent(share)} to ${zone === '' ? 'instances without a zone' : zone}`);
   const keeps = `zone ${own} (this client's) keeps ${percent(1 - crossing)} of its calls`;
   return others.length === 0 ? keeps : `${keeps}; ${others.join(', ')}`;
+}
+
+/** `fault drill until 2026-...: in force, 31 attempts hit; of 300 calls 3 failed, 20 saved by retry`. */
+export function describeFaultView(fault: FaultView): string {
+  const { name, until, state, stoppedBecause, hitAttempts, calls, failed, savedByRetry } = fault;
+  const { savedByFallback, savedByBreaker, delayed } = fault;
+  const saved = [
+    [savedByRetry, 'saved by retry'],
+    [savedByFallback, 'saved by fallback'],
+    [savedByBreaker, 'saved by breaker'],
+    [delayed, 'late'],
+  ] as const;
+  const also = saved.filter(([count]) => count > 0).map(([count, how]) => `, ${count} ${how}`);
+  const stands = stoppedBecause === undefined ? state : `stopped here: ${stoppedBecause}`;
+  return `fault ${name} until ${until}: ${stands}; ${hitAttempts} attempts hit; of ${calls} calls ${failed} failed${also.join('')}`;
 }
 
 /** `4d 3h`, `17m 5s`: the two largest units. */

@@ -4,6 +4,7 @@ import { SDK_VERSION } from '../base/sdk-version';
 import { call, load } from './call/commands';
 import { buildCommand, CommandError } from './command';
 import * as alone from './commands';
+import { drill } from './drill/commands';
 import type { CommandIo, ExitCode } from './io';
 import { lane } from './lane/commands';
 import { lists } from './lists/commands';
@@ -13,7 +14,8 @@ import { rollout } from './rollout/commands';
 
 /** Every command and group, in the order of the help. */
 const COMMANDS = [
-  ...[alone.init, policy, alone.weight, override, lane, lists, rollout, alone.explain, alone.simulate, alone.instances],
+  ...[alone.init, policy, alone.weight, override, lane, lists, drill, rollout],
+  ...[alone.explain, alone.simulate, alone.instances],
   ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, alone.doctor, alone.completion],
 ];
 

@@ -9,7 +9,10 @@ import {
   resolveRetry,
   resolveSubsetBreaker,
 } from './defaults';
-import type { DestinationDocument, PolicyDocument, RouteDocument } from './document';
+import type { BalancingDocument, DestinationDocument, PolicyDocument, RouteDocument } from './document';
+import { compileFaults, compileRouteFault } from './faults';
+import { hashLabelsOf } from './hash-labels';
+import { compileHeaderChanges } from './header-changes';
 import { compileLanes } from './lanes/lane-plan';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
@@ -23,6 +26,8 @@ import { deepFreeze } from './plain-data';
 import {
   ALL_INSTANCES,
   type Decision,
+  type FaultPlan,
+  type MatchPlan,
   type Plan,
   type PolicyOrigin,
   type PolicyProblem,
@@ -113,7 +118,7 @@ function buildPlan(
   const retry = retryOf(document.retry);
   // Decisions and plan refer to each other, so the plan's object comes first and is filled below.
   const plan = {} as Plan;
-  const decisionTo = (to: DestinationDocument | undefined, route?: RouteDocument): Decision => ({
+  const decisionTo = (to: DestinationDocument | undefined, route?: RouteDocument, fault?: FaultPlan): Decision => ({
     plan,
     by: route === undefined ? 'default' : 'route',
     route: route?.name ?? 'default',
@@ -121,6 +126,8 @@ function buildPlan(
     timeoutMs: route?.timeoutMs ?? document.timeoutMs,
     attemptTimeoutMs: route?.attemptTimeoutMs ?? document.attemptTimeoutMs,
     retry: route?.retry === undefined ? retry : retryOf(route.retry),
+    ...headersOf(route),
+    ...(fault && { fault }),
     hedging: route?.hedging && { maxAttempts: 2, nonFatalStatusCodes: ['UNAVAILABLE'], ...route.hedging },
     datacenters: undefined,
     force: undefined,
@@ -128,10 +135,11 @@ function buildPlan(
   const fallthrough = decisionTo(undefined);
   const routes = (document.routes ?? []).map((route, position): RoutePlan => {
     const salt = route.stickySalt ?? route.name;
+    const fault = compileRouteFault(route);
     const entries = (route.split ?? [{ to: route.to, weight: 1 }]).map(({ to, weight }) => {
       const written = readDestination(to, service);
       const subset = subsetName(written, document);
-      return { subset, to: nameAtPlace(subset, written.place), weight, decision: decisionTo(to, route) };
+      return { subset, to: nameAtPlace(subset, written.place), weight, decision: decisionTo(to, route, fault) };
     });
     const split = compileSplit(entries, { salt, stickBy: route.stickBy?.toLowerCase(), base: defaultSubset });
     return {
@@ -148,6 +156,7 @@ function buildPlan(
     (subset) => subsets.get(subset)?.port,
   );
   const balancing = document.balancing === undefined ? DEFAULT_BALANCING : resolveBalancing(document.balancing);
+  const faults = compileFaults(document, routes, options.lists);
   const isOverridden = document.override !== undefined || options.override !== undefined;
   const { override, warnings: more } = isOverridden
     ? compileOverride(
@@ -174,8 +183,13 @@ function buildPlan(
     override,
     destinations: destinations.all,
     ...(lists.length > 0 && { lists }),
-    labelKeys: labelKeysOf(routes, fallthrough, balancing.hashBy, lanes),
+    labelKeys: labelKeysOf(routes, fallthrough, [
+      ...hashLabelsOf({ subsets, balancing }),
+      ...(faults ?? []).flatMap(({ match }) => labelsRead(match)),
+      ...(lanes?.dimensions ?? []).map(({ by }) => by),
+    ]),
     ...(lanes !== undefined && { lanes }),
+    ...(faults && { faults }),
     balancing,
     locality: document.locality === undefined ? DEFAULT_LOCALITY : resolveLocality(document.locality),
     ...destinations.lookups(),
@@ -190,6 +204,12 @@ function buildPlan(
   } satisfies Plan);
   for (const subset of subsets.values()) deepFreeze(subset);
   return deepFreeze(plan);
+}
+
+function headersOf(route: RouteDocument | undefined): Pick<Decision, 'requestHeaders' | 'responseHeaders'> {
+  const requestHeaders = compileHeaderChanges(route?.requestHeaders);
+  const responseHeaders = compileHeaderChanges(route?.responseHeaders);
+  return { ...(requestHeaders && { requestHeaders }), ...(responseHeaders && { responseHeaders }) };
 }
 
 function retryOf(written: PolicyDocument['retry']): Decision['retry'] {
@@ -217,29 +237,41 @@ function compileSubsets(document: PolicyDocument): Map<string, SubsetPlan> {
       subsetBreaker: resolveSubsetBreaker(document.subsetBreaker, subset.subsetBreaker),
       ...(limits !== undefined && { limits: { maxPending: 0, ...limits } }),
       ...(guard !== undefined && fallback !== undefined && { guard: resolveGuard(guard, fallback) }),
+      ...(subset.balancing && { balancing: resolveBalancing({ ...policyWide(document), ...subset.balancing }) }),
     });
   }
   return subsets;
+}
+
+/** Of the policy's balancing what holds for every subset. */
+function policyWide({ balancing }: PolicyDocument): BalancingDocument {
+  const { algorithm: _, hashBy: __, ...rest } = balancing ?? {};
+  return rest;
+}
+
+function labelsRead(match: MatchPlan | undefined): readonly string[] {
+  if (match === undefined) return [];
+  const keys = [match.labels, ...match.any].flatMap((group) => group.map(({ key }) => key));
+  return match.sample === undefined ? keys : [...keys, match.sample.by];
 }
 
 /** Every label that a call under these routes may be asked for. */
 export function labelKeysOf(
   routes: readonly RoutePlan[],
   fallthrough: Decision,
-  hashBy?: string,
-  lanes?: Plan['lanes'],
+  alsoRead: Iterable<string> = [],
 ): readonly string[] {
-  const keys = new Set<string | undefined>(lanes?.dimensions.map(({ by }) => by));
+  const keys = new Set<string | undefined>();
   const addDecision = ({ hashPolicies }: Decision): void => {
     if (hashPolicies !== undefined) for (const { key } of hashPolicies) keys.add(key);
   };
   addDecision(fallthrough);
   for (const { match, split } of routes) {
-    for (const group of match === undefined ? [] : [match.labels, ...match.any])
-      for (const { key } of group) keys.add(key);
-    keys.add(match?.sample?.by).add(split.stickBy);
+    for (const key of labelsRead(match)) keys.add(key);
+    keys.add(split.stickBy);
     for (const { decision } of split.entries) addDecision(decision);
   }
-  keys.add(hashBy).delete(undefined);
+  for (const key of alsoRead) keys.add(key);
+  keys.delete(undefined);
   return [...keys] as string[];
 }

@@ -1,11 +1,17 @@
+import type { Algorithm } from './algorithm';
 import type { DestinationDocument, PeerDocument } from './destination-document';
 import type { LaneDocument } from './lanes/lane-document';
+import type { NamedFaultDocument } from './named-fault-document';
 import type { RetryDocument, RouteDocument } from './route-document';
 import type { BreakerDocument, SubsetBreakerDocument, SubsetDocument } from './subset-document';
 
 export type { StatusName } from '../base/status-names';
+export type * from './algorithm';
 export type * from './destination-document';
+export type * from './fault-document';
+export type * from './header-document';
 export type * from './lanes/lane-document';
+export type * from './named-fault-document';
 export type * from './route-document';
 export type * from './subset-document';
 
@@ -65,6 +71,8 @@ export interface PolicyDocument<S extends string = string> {
   readonly subsetBreaker?: SubsetBreakerDocument;
   /** The emergency switch. Default: none. */
   readonly override?: OverrideDocument<NoInfer<S>>;
+  /** Attempts that fail, or begin late, on purpose and for a while. `graylane drill` writes them. At most 20. */
+  readonly faults?: readonly NamedFaultDocument<NoInfer<S>>[];
   /** Made by `graylane policy apply --key`; not written by hand. Required by clients that have `policyKeys`. */
   readonly signature?: SignatureDocument;
 }
@@ -89,9 +97,6 @@ export interface RetryBudgetDocument {
    */
   readonly minPerSecond?: number;
 }
-
-/** How an endpoint is picked from a pool. `peak_ewma` and `least_request` take the better of two drawn at random. */
-export type Algorithm = 'peak_ewma' | 'least_request' | 'round_robin' | 'random' | 'ring_hash';
 
 /** How calls are balanced over the endpoints of a pool. */
 export interface BalancingDocument {

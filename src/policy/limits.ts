@@ -23,6 +23,16 @@ export const MAX_ZONES: number = 100;
 /** Lists of values that one policy may name. */
 export const MAX_LISTS: number = 20;
 
+/** Keys under `set`, `add` and `remove` each. */
+export const MAX_HEADER_CHANGES: number = 20;
+
+export const MAX_HEADER_VALUE_CHARACTERS: number = 1_024;
+
+/** Of the policy itself; each route may have one besides. */
+export const MAX_FAULTS: number = 20;
+
+export const MAX_FAULT_DELAY_MS: number = 600_000;
+
 export const MAX_REGEX_CHARACTERS: number = 256;
 
 /** Instructions that one regular expression may compile to; a counted repetition multiplies them. */

@@ -2,9 +2,9 @@ import type { LabelMatcherDocument, MatchDocument } from './document';
 import type { Checked, CheckedPolicy } from './validation/checked';
 
 /** Names of the lists of values that the matchers of a document name, each once. */
-export function namedLists({ routes = [] }: Pick<CheckedPolicy, 'routes'>): readonly string[] {
+export function namedLists({ routes = [], faults = [] }: Pick<CheckedPolicy, 'routes' | 'faults'>): readonly string[] {
   const names = new Set<string>();
-  for (const route of routes) addOfMatch(route?.match, names);
+  for (const each of [...routes, ...faults]) addOfMatch(each?.match, names);
   return [...names];
 }
 

@@ -1,4 +1,5 @@
 import type { PolicyDocument, RetryBudgetDocument, SignatureDocument } from './document';
+import type { FaultPlan } from './fault-plan';
 import type { MatchPlan } from './match-plan';
 import type { MethodSet } from './method-set';
 import type {
@@ -12,6 +13,7 @@ import type {
   SubsetBreakerPlan,
 } from './tuning-plan';
 
+export type * from './fault-plan';
 export type * from './match-plan';
 export type * from './tuning-plan';
 
@@ -40,6 +42,8 @@ export interface Plan {
   readonly labelKeys: readonly string[];
   /** Lists of values that matchers name; undefined: none. What is in them is asked for at each test. */
   readonly lists?: readonly string[];
+  /** What hits attempts on purpose, those of routes too; undefined: nothing. */
+  readonly faults?: readonly FaultPlan[];
   readonly balancing: BalancingPlan;
   readonly locality: LocalityPlan;
   readonly retryBudget: Required<RetryBudgetDocument>;
@@ -193,6 +197,10 @@ export interface Decision {
   readonly hashPolicies?: readonly HashPolicy[];
   /** What is changed in the metadata of each attempt. */
   readonly requestHeaders?: readonly HeaderChanges[];
+  /** What is changed in the metadata that the caller receives. */
+  readonly responseHeaders?: readonly HeaderChanges[];
+  /** The route's. */
+  readonly fault?: FaultPlan;
 }
 
 /** One source of the hash that places a call on the ring. Those that yield something are combined. */

@@ -1,6 +1,8 @@
 import { STATUS_NAMES } from '../base/status-names';
+import { namedFault, routeFault } from './fault-schema';
+import { headerChanges } from './header-schema';
 import { laneDimension, lanesSchema } from './lanes/lane-schema';
-import { MAX_LISTS, MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
+import { MAX_FAULTS, MAX_LISTS, MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
 import { closed, count, listOf, type Schema, setOf, shortName } from './schema-parts';
 import { LIST_NAME } from './value-list';
 
@@ -163,6 +165,8 @@ const guard: Schema = closed({
   dryRun: { type: 'boolean' },
 });
 
+const algorithm: Schema = { enum: ['peak_ewma', 'least_request', 'round_robin', 'random', 'ring_hash'] };
+
 const subset: Schema = closed({
   tags: listOf(nonEmptyText, { description: 'an instance must have all of them' }),
   notTags: listOf(nonEmptyText, { minItems: 1, description: 'an instance must have none of them' }),
@@ -189,6 +193,10 @@ const subset: Schema = closed({
     { required: ['maxInFlight'] },
   ),
   lanes: { enum: ['include', 'exclude'], description: 'whether instances in a lane belong to it too' },
+  balancing: closed(
+    { algorithm, hashBy: nonEmptyText },
+    { required: ['algorithm'], description: 'in place of what balancing of the policy says of both' },
+  ),
 });
 
 const route: Schema = closed(
@@ -218,6 +226,9 @@ const route: Schema = closed(
       },
       { required: ['delayMs'] },
     ),
+    requestHeaders: { ...ref('headerChanges'), description: 'in the metadata that each attempt sends' },
+    responseHeaders: { ...ref('headerChanges'), description: 'in the metadata that the caller receives' },
+    fault: ref('routeFault'),
   },
   { required: ['name'], oneOf: [{ required: ['to'] }, { required: ['split'] }] },
 );
@@ -250,7 +261,7 @@ export const policySchema: Schema = {
       attemptTimeoutMs: ref('attemptTimeout'),
       retryBudget: closed({ percent: percentage(0), minPerSecond: notNegative }),
       balancing: closed({
-        algorithm: { enum: ['peak_ewma', 'least_request', 'round_robin', 'random', 'ring_hash'] },
+        algorithm,
         slowStartMs: notNegative,
         hashBy: nonEmptyText,
         subsetSize: count(1),
@@ -275,6 +286,10 @@ export const policySchema: Schema = {
         { to: ref('destination'), datacenter, until: nonEmptyText, by: text, reason: text },
         { required: ['until'], anyOf: [{ required: ['to'] }, { required: ['datacenter'] }] },
       ),
+      faults: listOf(ref('namedFault'), {
+        maxItems: MAX_FAULTS,
+        description: 'attempts that fail, or begin late, on purpose; written by graylane drill',
+      }),
       signature: closed(
         {
           key: { type: 'string', title: '16 hexadecimal digits', pattern: '^[0-9a-f]{16}$' },
@@ -298,6 +313,9 @@ export const policySchema: Schema = {
     breaker,
     subsetBreaker: closed(subsetBreakerKeys),
     guard,
+    headerChanges,
+    routeFault,
+    namedFault,
     subset,
     route,
     laneDimension,

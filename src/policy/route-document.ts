@@ -1,5 +1,7 @@
 import type { StatusName } from '../base/status-names';
 import type { DestinationDocument, PeerDocument } from './destination-document';
+import type { FaultDocument } from './fault-document';
+import type { HeaderChangesDocument } from './header-document';
 
 /** Calls that match, and where they go: exactly one of `to` and `split`. */
 export type RouteDocument<S extends string = string> = RouteRulesDocument & RouteTargetDocument<S>;
@@ -45,6 +47,12 @@ interface RouteRulesDocument {
   readonly retry?: RetryDocument | 'off';
   /** Instead of `retry`: a second attempt while the first is still out. Only for calls that may be made twice. */
   readonly hedging?: HedgingDocument;
+  /** What is changed in the metadata that each attempt sends. Routing goes by the metadata as the caller gave it. */
+  readonly requestHeaders?: HeaderChangesDocument;
+  /** What is changed in the metadata that the caller receives. */
+  readonly responseHeaders?: HeaderChangesDocument;
+  /** Attempts of calls that this route decides fail, or begin late, on purpose and for a while. */
+  readonly fault?: FaultDocument;
 }
 
 /** One destination of a split. */

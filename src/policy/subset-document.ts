@@ -1,4 +1,5 @@
 import type { StatusName } from '../base/status-names';
+import type { Algorithm } from './algorithm';
 import type { DestinationDocument } from './destination-document';
 
 /** Which instances belong to a subset, and what applies to its calls. */
@@ -33,6 +34,19 @@ export interface SubsetDocument<S extends string = string> {
   readonly limits?: LimitsDocument;
   /** Whether instances that are in a lane belong to the subset too. Default `exclude`. */
   readonly lanes?: 'include' | 'exclude';
+  /** How its endpoints share its calls. Default: as the policy's `balancing` says. */
+  readonly balancing?: SubsetBalancingDocument;
+}
+
+/**
+ * In place of the policy's algorithm and label. The rest of `balancing` is about endpoints and connections, which
+ * subsets share, and stands in the policy alone.
+ */
+export interface SubsetBalancingDocument {
+  /** See {@link Algorithm}. */
+  readonly algorithm: Algorithm;
+  /** Label that places a call on the ring; required by, and only allowed with, `ring_hash`. */
+  readonly hashBy?: string;
 }
 
 /**

@@ -9,6 +9,8 @@ import { type DocumentPath, note, type Positions, ProblemList } from './problems
 import { SYNONYMS } from './synonyms';
 import type { CheckedPolicy } from './validation/checked';
 import { copyDocument, isOfLaterFormat } from './validation/copy-document';
+import { checkFaults } from './validation/faults';
+import { checkHeaderChanges } from './validation/headers';
 import { checkLanes } from './validation/lanes';
 import { warnOfUnreachable } from './validation/reachability';
 import { checkReferences } from './validation/references';
@@ -56,6 +58,8 @@ export function validatePolicy(value: unknown, options: ValidateOptions): Valida
     if (tombstone === true) checkTombstone(checked, problems);
     checkReferences(checked, problems);
     checkRoutes(checked, problems);
+    checkHeaderChanges(checked, problems);
+    checkFaults(checked, problems);
     checkTuning(checked, problems);
     checkSubsets(checked, problems, warnings);
     checkLanes(checked, problems, warnings);
@@ -81,13 +85,19 @@ const RULES: StructureRules = {
   get synonyms() {
     return SYNONYMS;
   },
-  describe({ keyword, value }) {
+  describe({ keyword, path, value }) {
+    if (keyword === 'anyOf' && isOfFault(path))
+      return { value: note('neither abort nor delayMs'), expected: 'one of them, or both' };
     if (keyword === 'anyOf') return { value: note('neither to nor datacenter'), expected: 'one of them, or both' };
     if (keyword !== 'oneOf') return undefined;
     const given = ownValue(value, 'to') === undefined ? 'neither to nor split' : 'both to and split';
     return { value: note(given), expected: 'exactly one of them' };
   },
 };
+
+function isOfFault(path: DocumentPath): boolean {
+  return path[0] === 'faults' || path.at(-1) === 'fault';
+}
 
 /** Leaves undefined where a value of a wrong type stood: what is checked next need not ask for types. */
 function forget(document: object, path: DocumentPath): void {

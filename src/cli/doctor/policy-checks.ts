@@ -4,6 +4,7 @@ import { hasEnded } from '../../ops/rollout/record';
 import { createRolloutStore } from '../../ops/rollout/store';
 import { listKeys } from '../../ops/store/kv';
 import { compilePolicy, emptyPlan } from '../../policy/compile';
+import { describeFault } from '../../policy/faults';
 import { describeWritten } from '../../policy/places/destination';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
@@ -109,7 +110,7 @@ async function datacentersWithPolicy({ dc, connection }: Question, key: string):
 function judge(reading: Present, service: string, check: string): LookedAt {
   try {
     const plan = compilePolicy(reading, { service, origin: 'kv' });
-    return { findings: [validFinding(plan, check), ...overrideFindings(plan)], plan };
+    return { findings: [validFinding(plan, check), ...overrideFindings(plan), ...faultFindings(plan)], plan };
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     const [first] = error.problems;
@@ -146,6 +147,20 @@ function overrideFindings({ service, override, document }: Plan): readonly Findi
       ? warning(check, `all calls go${where} until ${until}, and no route decides (${why})`, next)
       : info(check, `it ended at ${until} and does nothing any more (${why})`, next),
   ];
+}
+
+function faultFindings({ service, faults = [] }: Plan): readonly Finding[] {
+  return faults.map((fault) => {
+    const { name, until, untilMs, by, reason, route } = fault;
+    const why = [by, reason].filter((each) => each !== undefined).join(': ');
+    const told = why === '' ? '' : ` (${why})`;
+    const check = `fault ${name} of ${service}`;
+    const next =
+      route === undefined ? `run graylane drill stop ${service} ${name}` : `run graylane policy edit ${service}`;
+    return Date.now() < untilMs
+      ? warning(check, `until ${until} ${describeFault(fault)}${told}`, `${next} when the drill is over`)
+      : info(check, `it ended at ${until} and does nothing any more${told}`, next);
+  });
 }
 
 /** A policy of the service under a key that no client looks at: another prefix, another case, an ending. */

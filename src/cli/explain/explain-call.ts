@@ -82,10 +82,21 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
   if (decision.chain.length > 1) io.line(`   falls back to ${decision.chain.slice(1).join(', then ')}`);
   io.line(`   runs ${decision.runs}`);
   if (lane !== undefined) io.line(`   lane ${lane.asked}: ${lane.reason ?? lane.result}`);
+  for (const [of, changes] of [
+    ['request', decision.requestHeaders],
+    ['response', decision.responseHeaders],
+  ] as const) {
+    if (changes !== undefined) io.line(`   headers of the ${of}: ${changes.join(', ')}`);
+  }
   if (override !== undefined) {
     const until = override.until === undefined ? '' : ` until ${override.until}`;
     io.line(
       `   override ${override.inForce ? `in force${until}` : 'has ended'}: ${override.reason ?? 'no reason given'}`,
+    );
+  }
+  for (const { name, effect, until, reason } of routing.faults ?? []) {
+    io.line(
+      `   ${colors.yellow(`fault ${name}`)} until ${until}: ${effect}${reason === undefined ? '' : `; ${reason}`}`,
     );
   }
   const seen = Object.entries(routing.labels).map(([key, value]) => `${key}=${value ?? '(missing)'}`);

@@ -11,7 +11,14 @@ import type { GuardCounts, GuardView } from '../../client/breaker/guard/subset-g
 import type { BreakerView } from '../../client/breaker/view';
 import type { AgentLoad } from '../../consul/request';
 import { CommandError } from '../command';
-import { counted, describeEndpoint, describeLimit, describeZones, formatDuration } from '../describe';
+import {
+  counted,
+  describeEndpoint,
+  describeFaultView,
+  describeLimit,
+  describeZones,
+  formatDuration,
+} from '../describe';
 import { isServable, noteRefusal, showExplanation } from '../explain/explain-call';
 import { shownUrl } from '../fetch-json';
 import { type CommandIo, fields } from '../io';
@@ -141,9 +148,9 @@ function stateOfAgent({ serves, illForMs, reason }: AgentLoad, { colors }: Comma
 
 async function showService(service: ServiceInspection, io: CommandIo): Promise<void> {
   const { colors } = io;
-  // A process of an older version reports no guards, zones and limits.
+  // A process of an older version reports no guards, zones, limits and faults.
   const { datacenters, endpoints, breakers, guards = [], unassigned, retryBudget, mode, policy } = service;
-  const { zones = [], clientZone, limits = [], lookups = [] } = service;
+  const { zones = [], clientZone, limits = [], lookups = [], faults = [] } = service;
   const places = [...datacenters, ...elsewhere(service.service, datacenters, lookups)];
   if (isIdle(service)) {
     io.line(`${colors.bold(service.service)}  ${service.target}  idle: not called for a while, nothing is watched`);
@@ -160,6 +167,7 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
   });
   for (const each of places) for (const line of notesOf(each)) io.line(colors.yellow(line));
   for (const each of limits) io.line(describeLimit(each));
+  for (const each of faults) io.line(describeFaultView(each));
   for (const each of zones) io.line(`${each.subset}: ${describeZones(each)}`);
   if (clientZone?.zone === undefined && policy.document?.locality?.zones === 'prefer') {
     io.line(colors.yellow(`zones are preferred, and the client's is not known: ${clientZone?.reason ?? ''}`));

@@ -1,20 +1,16 @@
 import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
-import { sleep } from '../../base/sleep';
-import type { HistoryEntry, StoredPolicy } from '../../ops/store/history';
-import { documentText, parseStored } from '../../ops/store/policy-text';
-import { compilePolicy } from '../../policy/compile';
-import type { OverrideDocument, PolicyDocument } from '../../policy/document';
+import type { StoredPolicy } from '../../ops/store/history';
+import { parseStored } from '../../ops/store/policy-text';
+import type { OverrideDocument } from '../../policy/document';
 import { parseTimestamp } from '../../policy/override';
 import { describeWritten } from '../../policy/places/destination';
 import { ownValue } from '../../policy/plain-data';
-import type { Plan } from '../../policy/plan';
-import { validatePolicy } from '../../policy/validate';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { effectIn } from '../consul/registry-view';
 import { inSlices, nameOf, orFailure, readEvery, type StoreSession, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
+import { changeDocument, type DocumentChange, type DocumentChanged } from './change-document';
 
 interface ChangeFlags extends ConsulFlags {
   readonly all?: boolean;
@@ -35,18 +31,9 @@ interface SetFlags extends ChangeFlags {
 /** Makes the override of a new policy; undefined ends the override that is there. */
 type MakeOverride = ((by: string, time: Date) => OverrideDocument) | undefined;
 
-interface Result {
-  readonly service: string;
-  readonly datacenter: string;
-  readonly outcome: 'written' | 'unchanged' | 'planned' | 'refused';
+interface Result extends Omit<DocumentChanged, 'document'> {
   readonly override?: OverrideDocument;
-  readonly entry?: HistoryEntry;
-  readonly reason?: string;
-  readonly remarks?: readonly string[];
 }
-
-/** Attempts to write: after a change by another writer the override is added to the new policy. */
-const ATTEMPTS = 20;
 
 /** `override set`. */
 export async function setOverrides(services: readonly string[], flags: SetFlags, io: CommandIo): Promise<void> {
@@ -105,62 +92,19 @@ async function changeOne(
   flags: ChangeFlags,
   session: StoreSession,
 ): Promise<Result> {
-  const { policies } = session;
-  const named = { service, datacenter: nameOf(datacenter) };
-  const refused = (reason: string): Result => ({ ...named, outcome: 'refused', reason });
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const before = await orFailure(policies.read(service, datacenter));
-    if ('failure' in before) return refused(before.failure);
-    const current = currentDocument(before);
-    if (typeof current === 'string') return refused(current);
-    const { override: old, ...rest } = current;
-    if (make === undefined && old === undefined) return { ...named, outcome: 'unchanged' };
-    const author = await session.author();
-    const time = new Date();
-    const override = make?.(author, time);
-    const next: PolicyDocument = { ...rest, ...defined({ override }) };
-    const [problem] = validatePolicy(next, { service }).problems;
-    if (problem !== undefined) return refused(problem.message);
-    const { harms, remarks } = await effectOf(before, current, next, session);
+  const change: DocumentChange = {
+    kind: 'override',
+    message: flags.message,
+    isPlanned: flags.dryRun === true,
     // Without the override the policy decides, and that was judged when it was written.
-    if (make !== undefined && harms.length > 0 && flags.force !== true) {
-      return refused(`${harms.join('; ')}; choose another, or, if it is meant, --force`);
-    }
-    const shown = { ...named, remarks: [...harms, ...remarks], ...defined({ override }) };
-    if (flags.dryRun === true) return { ...shown, outcome: 'planned' };
-    const { message } = flags;
-    const outcome = await policies.write({ before, text: documentText(next), kind: 'override', author, message, time });
-    if (outcome.kind === 'written') return { ...shown, outcome: 'written', entry: outcome.entry };
-    if (outcome.kind !== 'lost') return refused(outcome.reason);
-    // A random time, so that writers that lost do not meet again.
-    await sleep(Math.random() * 20 * (attempt + 1));
-  }
-  return refused(`lost the race ${ATTEMPTS} times; try again`);
-}
-
-/** The effect on calls. Unreadable instances are only a remark, because an emergency must not wait for them. */
-async function effectOf(
-  { service, datacenter }: StoredPolicy,
-  current: PolicyDocument,
-  next: PolicyDocument,
-  { connection }: StoreSession,
-): Promise<{ readonly harms: readonly string[]; readonly remarks: readonly string[] }> {
-  const planOf = (content: PolicyDocument): Plan =>
-    compilePolicy({ content, format: 'object' }, { service, origin: 'kv' });
-  const judge = effectIn(connection, { service, datacenter }, { tolerant: true });
-  const effect = await judge(planOf(current), planOf(next));
-  if ('failure' in effect) return { harms: [], remarks: [effect.failure] };
-  return { harms: effect.findings.filter(({ isNew }) => isNew).map(({ text }) => text), remarks: effect.remarks };
-}
-
-/** The document in force, or why it cannot be changed. */
-function currentDocument({ service, policy }: StoredPolicy): PolicyDocument | string {
-  if (policy === undefined) return 'it has no policy; graylane policy apply gives it one';
-  const judged = validatePolicy(parseStored(policy.text), { service });
-  if (judged.document === undefined) {
-    return `the policy in Consul is not valid: ${judged.problems[0]?.message ?? 'not JSON'}; mend it with graylane policy apply`;
-  }
-  return judged.document.tombstone === true ? 'it has no policy any more (a tombstone)' : judged.document;
+    isRefusable: make !== undefined && flags.force !== true,
+    next({ override: old, ...rest }, author, time) {
+      if (make === undefined && old === undefined) return undefined;
+      return { ...rest, ...defined({ override: make?.(author, time) }) };
+    },
+  };
+  const { document, ...changed } = await changeDocument(service, datacenter, change, session);
+  return { ...changed, ...defined({ override: document?.override }) };
 }
 
 function showResult(result: Result, io: CommandIo): void {

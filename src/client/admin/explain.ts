@@ -21,6 +21,7 @@ import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { BreakerView } from '../breaker/view';
 import type { ClientMode } from '../state/policy-state';
 import type { Service } from '../state/service';
+import { balancingOf, type SubsetBalancingView } from './balancing-view';
 import { type EndpointInspection, endpointInspector, inspectZones } from './inspect';
 
 /** A call to be explained; it is not made. */
@@ -63,6 +64,8 @@ export interface ExplainedTier {
   readonly shed: BreakerView | undefined;
   /** How much of it this client may use, in all datacenters, and does; undefined where nothing limits it. */
   readonly limit: SubsetLimitView | undefined;
+  /** How its endpoints share its calls. */
+  readonly balancing: SubsetBalancingView;
   /** How its calls are divided among the zones of the local datacenter; undefined where zones play no part. */
   readonly zones: ZonePreferenceView | undefined;
   /**
@@ -161,6 +164,7 @@ function explainTiers(
       kind,
       shed: views.find(({ key }) => key === `${subset}@${datacenter}`),
       limit: limits.find((each) => each.subset === subset),
+      balancing: balancingOf(plan, subset),
       zones: zones.find((each) => each.subset === subset && each.datacenter === datacenter),
       keeps: isLast
         ? 1

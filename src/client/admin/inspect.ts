@@ -9,6 +9,7 @@ import type { MethodTimeView } from '../balancer/attempts/methods';
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
 import type { SessionView } from '../balancer/endpoints/subchannel-lease';
+import type { FaultView } from '../balancer/faults/fault-state';
 import type { SubsetLimitView } from '../balancer/limits/subset-limits';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { GuardView } from '../breaker/guard/subset-guard';
@@ -18,6 +19,7 @@ import { formatTarget } from '../grpc/target';
 import type { ClientZoneView } from '../state/client-zone';
 import type { ClientMode } from '../state/policy-state';
 import type { Service } from '../state/service';
+import { balancingOf, type SubsetBalancingView } from './balancing-view';
 
 const MOST_METHODS = 50;
 
@@ -51,6 +53,10 @@ export interface ServiceInspection {
   readonly breakers: readonly BreakerView[];
   /** Those of the policy in force, by subset; none in observe mode, where no call goes by a subset. */
   readonly guards: readonly GuardView[];
+  /** The faults of the policy in force, and what they did here; empty without any. */
+  readonly faults: readonly FaultView[];
+  /** How the endpoints of each subset of the policy in force share its calls. */
+  readonly balancing: readonly SubsetBalancingView[];
   /** How the subsets stand whose calls are limited; empty where the policy limits none. */
   readonly limits: readonly SubsetLimitView[];
   /** Calls and retries of the last ten seconds. */
@@ -237,6 +243,9 @@ export function inspectService(service: Service): ServiceInspection {
     methods: service.endpoints.methods.views(MOST_METHODS),
     breakers: service.breakers.views(),
     guards: service.guards.views(),
+    faults: service.balancer.faults.views(),
+    balancing:
+      snapshot === undefined ? [] : [...snapshot.plan.subsets.keys()].map((name) => balancingOf(snapshot.plan, name)),
     limits: service.limits.views(),
     retryBudget: { calls: service.balancer.retryBudget.calls, retries: service.balancer.retryBudget.retries },
     repeatedLabels: service.repeatedLabels,

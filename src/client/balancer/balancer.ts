@@ -131,7 +131,7 @@ class BalancerGroup implements EndpointsObserver, ConnectionSetListener {
   /** `options`: those that the members' subchannels are made with. */
   constructor(context: BalancerContext, options: ChannelOptions, deps: GroupDeps) {
     this.context = context;
-    this.attempts = new AttemptPool(context);
+    this.attempts = new AttemptPool(context, deps.createMetadata);
     this.createMetadata = deps.createMetadata;
     this.#subchannels = new GroupSubchannels(this.#members, deps.share);
     this.#connections = new ConnectionSet(this.#subchannels, context, options, this);

@@ -14,6 +14,7 @@ import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { Endpoint } from './endpoints/endpoint';
 import { EndpointRegistry } from './endpoints/endpoint-registry';
 import { shedBeside } from './endpoints/share';
+import { Faults } from './faults/faults';
 import { SubsetLimits } from './limits/subset-limits';
 import type { Spill } from './tiers/spill';
 import type { ZonePreference } from './zones/zone-preference';
@@ -91,6 +92,8 @@ export class BalancerContext implements AnswerJudge {
   /** How many attempts this client may have in flight at each subset. */
   readonly limits: SubsetLimits;
   readonly retryBudget: RetryBudget;
+  /** What hits attempts on purpose. */
+  readonly faults: Faults;
   /** Empty most of the time, which costs one comparison an attempt. */
   readonly attemptListeners: Set<AttemptListener> = new Set();
   /** Those in force, by subset, for `inspect()` and `explain()`: written by the balancers. */
@@ -120,6 +123,7 @@ export class BalancerContext implements AnswerJudge {
       service,
       onListenerError: (error) => tellListenerFault(error, 'breakers', logger),
     });
+    this.faults = new Faults({ service, clock, random, logger, counts: options.telemetry?.counts });
     this.endpoints = new EndpointRegistry(clock, this.breakers, this.stall);
     this.limits = new SubsetLimits(clock, () => this.endpoints.changed());
     this.retryBudget = new RetryBudget(options.retryBudget);

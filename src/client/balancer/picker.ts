@@ -143,6 +143,7 @@ export class SnapshotPicker implements Picker {
       const pool = tiers[tier] as Pool;
       if (this.#topology?.hasFallbackCaps === true && !mayUse(call, pool, context.breakers)) continue;
       if (pool.limit?.isFull(this.#now) === true) continue;
+      if (call.hashes !== undefined) this.#pick.hash = hashAt(call, pool);
       if (pool.subsetBreaker !== undefined && isShed(context, tiers, tier)) {
         call.rejectedAt ??= pool;
         continue;
@@ -156,7 +157,7 @@ export class SnapshotPicker implements Picker {
         if (measured !== undefined) return this.#complete(call, measured, pool, metadata);
       }
       if (pool.suspects.length > 0 && call.tried === undefined && call.isProbeable) {
-        const looked = pool.toLookAt(call.mayRetry, call.hash, context.endpoints.nowMs);
+        const looked = pool.toLookAt(call.mayRetry, this.#pick.hash, context.endpoints.nowMs);
         if (looked !== undefined) return this.#complete(call, looked, pool, metadata);
       }
       if (isChoosy && pool.spill.isPartial && spills(context, call, tiers, tier)) {
@@ -326,6 +327,11 @@ export class SnapshotPicker implements Picker {
       onCallEnded: null,
     };
   }
+}
+
+/** Where the call is placed on the ring of this pool, where subsets hash by labels of their own. */
+function hashAt({ hash, hashes, decision }: CallState, { subset }: Pool): number {
+  return hashes?.[decision?.destination.chain.indexOf(subset) ?? -1] ?? hash;
 }
 
 function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {

@@ -134,4 +134,6 @@ export interface CallReportAttempt {
   readonly details: string;
   /** Milliseconds from its start to its status. */
   readonly durationMs: number;
+  /** Name of the fault of the policy that hit it; missing where none did. */
+  readonly fault?: string;
 }

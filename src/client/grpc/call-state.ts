@@ -3,16 +3,18 @@ import type { Clock } from '../../base/clock';
 import { STATUS_NAMES, statusNameOf } from '../../base/status-names';
 import { COOKIE_PREFIX, cookieValues } from '../../policy/cookie';
 import { DEFAULT_RETRY } from '../../policy/defaults';
-import type { Decision, ForceSelector, HedgingPlan, RetryPlan } from '../../policy/plan';
+import type { Decision, FaultPlan, ForceSelector, HedgingPlan, RetryPlan } from '../../policy/plan';
 import type { CallKind, Labels, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
 import { retryOf } from '../../policy/routing/decide';
 import type { MethodTime } from '../balancer/attempts/methods';
 import type { Endpoint } from '../balancer/endpoints/endpoint';
+import type { FaultedCallRecord } from '../balancer/faults/fault-state';
 import type { Pool } from '../balancer/tiers/pool';
 import type { RetryBudget } from '../breaker/retry-budget';
 import type { AmbientScope } from './call-scope';
 import type { ChannelMethodConfig } from './channel-service-config';
-import type { CallCredentials, Metadata } from './grpc-js';
+
+import { type CallCredentials, type Metadata, seconds } from './grpc-js';
 import type { MethodFacts } from './known-methods';
 
 /** Under this symbol a call's state travels in the options of its metadata. Nothing of it goes on the wire. */
@@ -55,6 +57,8 @@ export interface AttemptView {
   /** No endpoint was fit to serve, so that any connected one does. */
   readonly isPanic: boolean;
   readonly startedAtMs: number;
+  /** Name of the fault of the policy that hit it; known once it has begun. */
+  readonly fault: string | undefined;
 }
 
 /** Called synchronously from grpc-js' callbacks; must not throw. */
@@ -109,6 +113,10 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   sticky = false;
   bucket = -1;
   hash = -1;
+  hashes: readonly number[] | undefined = undefined;
+  faults: readonly FaultPlan[] | undefined = undefined;
+  /** What faults of the policy do to it; undefined: none concerns it. */
+  faulted: FaultedCallRecord | undefined = undefined;
   /** How long its method usually takes. Looked up at the first pick. */
   time: MethodTime | undefined = undefined;
   /** Endpoints of attempts that started, oldest first, including those that no application can have seen. */
@@ -386,15 +394,4 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
     const last = this.tried?.at(-1);
     return !this.wasLess || last === undefined || rules.shedBeside(last) < MOST_SHED;
   }
-}
-
-const texts = new Map<number, string>();
-
-/** A duration as grpc-js wants it. Calls ask for the same few. */
-export function seconds(milliseconds: number): string {
-  const known = texts.get(milliseconds);
-  if (known !== undefined) return known;
-  const text = `${milliseconds / 1000}s`;
-  if (texts.size < 1_000) texts.set(milliseconds, text);
-  return text;
 }

@@ -114,7 +114,7 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
   attemptEnded(attempt: AttemptView, code: number, details: string): void {
     this.#observed?.attemptEnded(attempt, code, details);
     if (this.scope?.observe === undefined) return;
-    const { endpoint, subset, tier, startedAtMs } = attempt;
+    const { endpoint, subset, tier, startedAtMs, fault } = attempt;
     this.#reported ??= [];
     this.#reported.push({
       endpoint: endpoint.key.slice(endpoint.datacenter.length + 1),
@@ -125,6 +125,7 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
       code,
       details,
       durationMs: this.#home.clock.now() - startedAtMs,
+      ...(fault !== undefined && { fault }),
     });
   }
 

@@ -1,9 +1,11 @@
 import type { HedgingPlan } from '../../policy/plan';
 import type { BalancerContext, ChannelLink } from '../balancer/context';
 import type { Service } from '../state/service';
-import { CALL_STATE, CallState, type RetryRules, seconds } from './call-state';
+import { CALL_STATE, CallState, type RetryRules } from './call-state';
 import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
 import { type ClientHandle, soleClient } from './client-registry';
+
+import { faultFilter } from './fault-filter';
 import {
   attachedToMetadata,
   type CallConfig,
@@ -20,8 +22,10 @@ import {
   type ResolverConstructor,
   type ResolverListener,
   type StatusObject,
+  seconds,
   serviceConfig,
 } from './grpc-js';
+import { responseFilter } from './response-filter';
 import { targetFromUri } from './target';
 
 /** grpc-js' own default. */
@@ -127,7 +131,7 @@ class StableSelector implements ConfigSelector {
       this.#service.decide(call, snapshot, metadata);
       call.decided(false);
     }
-    return this.#link.isReady ? createCallConfig(call) : createCallConfig(call, reasonFilters(call, this.#link));
+    return createCallConfig(call, filtersOf(call, this.#link));
   }
 
   unref(): void {}
@@ -146,11 +150,24 @@ function applyWaitForReady(waitForReady: boolean, metadata: Metadata): void {
 const NO_FILTERS: FilterFactory[] = [];
 const NO_NAMES: CallConfig['methodConfig']['name'] = [];
 
+/** None for most calls. One that is not decided yet may turn out to need any of them. */
+function filtersOf(call: CallState, link: ChannelLink): FilterFactory[] {
+  const { decision } = call;
+  const isAnswerChanged = decision === undefined || decision.responseHeaders !== undefined;
+  const isFaulted = decision === undefined || call.faulted !== undefined;
+  if (link.isReady && !isAnswerChanged && !isFaulted) return NO_FILTERS;
+  return [
+    ...(link.isReady ? [] : [reasonFilter(call, link)]),
+    ...(isAnswerChanged ? [responseFilter(call)] : []),
+    ...(isFaulted ? [faultFilter(call, link.context.faults)] : []),
+  ];
+}
+
 /**
  * Turns a call (decided or not) into grpc-js' config for it. It always has a retry policy unless it is hedged: what no
  * application can have seen is tried elsewhere more often than the once that grpc-js does by itself (gRFC A6).
  */
-function createCallConfig(call: CallState, filters: FilterFactory[] = NO_FILTERS): CallConfig {
+function createCallConfig(call: CallState, filters: FilterFactory[]): CallConfig {
   const { hedging } = call;
   const timeoutMs = call.decision?.timeoutMs ?? call.channelConfig?.timeoutMs;
   const methodConfig: CallConfig['methodConfig'] = { name: NO_NAMES };
@@ -184,7 +201,7 @@ const DEADLINE_EXCEEDED = 4;
  * Writes into the final status of a call that ran out of time before any attempt why it had to wait. Only given to
  * calls that begin while the channel is not ready.
  */
-function reasonFilters(call: CallState, link: ChannelLink): FilterFactory[] {
+function reasonFilter(call: CallState, link: ChannelLink): FilterFactory {
   const filter: Filter = {
     sendMetadata: (metadata) => metadata,
     receiveMetadata: (metadata) => metadata,
@@ -192,7 +209,7 @@ function reasonFilters(call: CallState, link: ChannelLink): FilterFactory[] {
     receiveMessage: (message) => message,
     receiveTrailers: (status) => explain(status, call, link),
   };
-  return [{ createFilter: () => filter }];
+  return { createFilter: () => filter };
 }
 
 function explain(status: StatusObject, call: CallState, link: ChannelLink): StatusObject {

@@ -186,6 +186,7 @@ export class Service extends ServiceState implements BalancedService {
     call.readLabelsFrom(metadata, staticLabels, this.#onRepeatedLabel);
     const decision = decide(snapshot.observed ?? snapshot.plan, call, call, this);
     call.decision = snapshot.observed === undefined ? decision : this.#decidePlainly(snapshot, call);
+    if (call.faults !== undefined && snapshot.observed === undefined) this.balancer.faults.begin(call, call.faults);
     const onDecision = this.#options.decisions?.onDecision;
     if (onDecision !== undefined) {
       this.#isTelling = true;
@@ -268,6 +269,7 @@ export class Service extends ServiceState implements BalancedService {
       this.guards.configure(plan.subsets);
       this.#hearForGuards();
       this.limits.configure(plan.subsets);
+      this.balancer.faults.configure(plan);
     }
     if (plan.locality.zones === 'prefer') this.#zone.want();
     this.#options.onSnapshot?.(snapshot);

@@ -37,6 +37,12 @@ export const PREVIOUS_ATTEMPTS = 'graylane.previous_attempts';
 export const CLIENT = 'graylane.client';
 export const STATE = 'graylane.state';
 export const LEVEL = 'graylane.level';
+/** Name of a fault of the policy. */
+export const FAULT = 'graylane.fault';
+/** `abort` or `delay`. */
+export const FAULT_KIND = 'graylane.fault.kind';
+/** What became of a call that a fault concerns. */
+export const OUTCOME = 'graylane.outcome';
 
 /** `OK`, `UNAVAILABLE`, ...; a number that is no gRPC code counts as UNKNOWN, so that labels stay bounded. */
 export function statusText(code: number): string {

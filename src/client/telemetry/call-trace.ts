@@ -34,6 +34,8 @@ export interface AttemptView {
   readonly tier: number;
   /** Panic: no endpoint was fit to serve, so any connected one serves. */
   readonly isPanic: boolean;
+  /** Name of the fault of the policy that hit it; known once it has begun. */
+  readonly fault?: string | undefined;
 }
 
 export interface CallView {
@@ -166,7 +168,12 @@ export class CallTrace {
   attemptEnded(attempt: AttemptView, code: number, details: string): void {
     const index = this.#open.findIndex(({ of }) => of === attempt);
     const [ended] = index < 0 ? [] : this.#open.splice(index, 1);
-    if (ended !== undefined) end(ended.span, code, details);
+    if (ended === undefined) return;
+    if (attempt.fault !== undefined) {
+      ended.span.setAttribute(names.FAULT, attempt.fault);
+      this.#span.setAttribute(names.FAULT, attempt.fault);
+    }
+    end(ended.span, code, details);
   }
 
   /** `last`: the attempt that answered; undefined when none was made. */

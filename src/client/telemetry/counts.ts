@@ -1,6 +1,7 @@
 import { ofKey } from '../../base/of-key';
 import { boundedSubset } from '../../policy/lanes/lane-plan';
 import type { BreakerLevel } from '../breaker/view';
+import { FaultCounts } from './fault-counts';
 
 const CODES = 17;
 const MOST_TIERS = 10;
@@ -79,6 +80,9 @@ export class Counts {
     this.#refusedAtLimit.set(name, (this.#refusedAtLimit.get(name) ?? 0) + count);
   }
 
+  /** Attempts that faults of the policy hit, and what became of the calls that they concern. */
+  readonly faults: FaultCounts = new FaultCounts();
+
   /** Adds the counts of a client that is closed, or that is being collected. */
   take(other: Counts): void {
     for (const row of other.rows) {
@@ -90,6 +94,7 @@ export class Counts {
       this.#addOpenings(level, subset, datacenter, count);
     }
     for (const [subset, count] of other.limits) this.refusedAtLimit(subset, count);
+    this.faults.take(other.faults);
     this.policiesApplied += other.policiesApplied;
     this.policiesRejected += other.policiesRejected;
     this.retriesRefused += other.retriesRefused;

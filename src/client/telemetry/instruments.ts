@@ -28,6 +28,8 @@ const COUNTERS = {
   panic: ['graylane.panic', '{attempt}', 'Attempts sent to anybody connected, since nobody was fit to serve'],
   openings: ['graylane.breaker.openings', '{opening}', 'Times that a breaker opened'],
   limitRefused: ['graylane.limit.refused', '{call}', 'Calls refused because a subset was full, by its limits'],
+  faults: ['graylane.faults', '{attempt}', 'Attempts that a fault of the policy hit'],
+  faultCalls: ['graylane.fault.calls', '{call}', 'Calls that a fault of the policy concerns, by what became of them'],
   policyApplied: ['graylane.policy.applied', '{revision}', 'Policy revisions put in force'],
   policyRejected: ['graylane.policy.rejected', '{revision}', 'Policy revisions refused'],
   retriesRefused: ['graylane.retry.refused', '{retry}', 'Retries and hedges not made because the budget was spent'],
@@ -36,6 +38,7 @@ const COUNTERS = {
 const GAUGES = {
   breakerState: ['graylane.breaker.state', '{breaker}', 'Breakers in each state'],
   guard: ['graylane.guard', '{guard}', '1 while the guard of a subset sheds it'],
+  faultStopped: ['graylane.fault.stopped', '{fault}', '1 for a fault of the policy that its stopAbove has stopped'],
   endpoints: ['graylane.endpoints', '{endpoint}', 'Endpoints in each state'],
   staleness: ['graylane.discovery.staleness', 's', 'Age of what is known of the instances; 0 while fresh'],
   watch: ['graylane.discovery.watch', '{watch}', '1 for the state that the watch of a datacenter is in'],

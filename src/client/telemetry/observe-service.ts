@@ -25,6 +25,9 @@ export function observeService(service: Service, to: GaugeTarget): string | unde
     const isShedding = !isDryRun && heldForMs !== undefined;
     book.observe(gauges.guard, Number(isShedding), { ...base, [names.SUBSET]: subset });
   }
+  for (const { name, state } of service.balancer.faults.views()) {
+    book.observe(gauges.faultStopped, Number(state === 'stopped'), { ...base, [names.FAULT]: name });
+  }
   observePolicy(service, to);
   book.observe(gauges.retryBudget, service.balancer.retryBudget.left(service.clock.now()), base);
   return observeDatacenters(service, to);

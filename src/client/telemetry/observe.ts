@@ -58,6 +58,17 @@ export function observeCounts(
   for (const [subset, count] of counts.limits) {
     sums.add(counters.limitRefused, { [names.SERVICE]: service, [names.SUBSET]: subset }, count);
   }
+  for (const [fault, kinds] of counts.faults.hits) {
+    for (const [kind, count] of kinds) {
+      sums.add(counters.faults, { [names.SERVICE]: service, [names.FAULT]: fault, [names.FAULT_KIND]: kind }, count);
+    }
+  }
+  for (const [fault, outcomes] of counts.faults.calls) {
+    for (const [outcome, count] of outcomes) {
+      const of = { [names.SERVICE]: service, [names.FAULT]: fault, [names.OUTCOME]: outcome };
+      sums.add(counters.faultCalls, of, count);
+    }
+  }
   sums.write();
   result.observe(counters.policyApplied, counts.policiesApplied, { [names.SERVICE]: service });
   result.observe(counters.policyRejected, counts.policiesRejected, { [names.SERVICE]: service });

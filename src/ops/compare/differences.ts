@@ -15,7 +15,7 @@ export interface Difference {
 }
 
 /** The keys that name the items of a list, so that an inserted item does not change the paths of later ones. */
-const NAMED_BY: Readonly<Record<string, string>> = { routes: 'name', split: 'to' };
+const NAMED_BY: Readonly<Record<string, string>> = { routes: 'name', split: 'to', faults: 'name' };
 
 /**
  * Finds differences in meaning; spacing and the order of keys do not count. The documents are plain data, valid or not.

@@ -6,6 +6,7 @@ import type { InstanceSet } from '../../policy/membership/snapshot';
 import { destinationsIn, readDestination, subsetName } from '../../policy/places/destination';
 import type { Plan } from '../../policy/plan';
 import { describeSelector } from './describe-selector';
+import { faultFindings, faultRemarks } from './faults';
 import { type Outcome, type Side, type SideBySide, sideBySide, type UseOf } from './outcomes';
 
 /** The instances and names that the registry lists now. */
@@ -23,9 +24,9 @@ export interface RegistryView {
 /**
  * `empty`: no usable instance. `fewer`: less than half of what serves now. `same`: the same instances as another
  * subset. `filter`: Consul cannot evaluate the filter. `calls`: calls that are answered now would fail. `datacenter`,
- * `service`: a name that nothing has.
+ * `service`: a name that nothing has. `fault`: a fault of the policy fails every call, with nothing that stops it.
  */
-type FindingKind = 'calls' | 'empty' | 'fewer' | 'same' | 'filter' | 'datacenter' | 'service';
+type FindingKind = 'calls' | 'empty' | 'fewer' | 'same' | 'filter' | 'datacenter' | 'service' | 'fault';
 
 /** One problem that a policy would cause for a service. */
 interface EffectFinding {
@@ -86,8 +87,9 @@ export function judgeEffect(question: EffectInput): Effect {
   }
   const ofSubsets = subsetFindings(everywhere, view);
   findings.push(...ofSubsets.filter(({ kind, subset, isNew }) => kind !== 'empty' || !isToldOf(lost, subset, isNew)));
-  findings.push(...fewerInAll(everywhere));
-  return { findings, isUnregistered: false, remarks: remarksOf(everywhere, view) };
+  findings.push(...fewerInAll(everywhere), ...faultFindings(before, after, question.wallNowMs));
+  const ofFaults = faultRemarks(before, after, question.wallNowMs, view.alsoUsed !== undefined);
+  return { findings, isUnregistered: false, remarks: [...remarksOf(everywhere, view), ...ofFaults] };
 }
 
 /** What a client sees that looks in one datacenter alone: pinned places, but other services only there. */

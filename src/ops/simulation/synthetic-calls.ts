@@ -1,5 +1,6 @@
 import type { Random } from '../../base/random';
 import type { LabelMatcherDocument } from '../../policy/document';
+import { hashLabelsOf } from '../../policy/hash-labels';
 import { assumedLanes } from '../../policy/lanes/assumed-lanes';
 import type { LaneLookup } from '../../policy/lanes/lane-lookup';
 import type { Plan, RoutePlan } from '../../policy/plan';
@@ -127,7 +128,7 @@ function methodsOf({ match }: RoutePlan): readonly string[] {
 
 function callerKeysOf(plan: Plan): readonly string[] {
   const keys = plan.routes.flatMap(({ match, split }) => [match?.sample?.by, split.stickBy]);
-  return [...keys, plan.balancing.hashBy].filter((key) => key !== undefined);
+  return [...keys, ...hashLabelsOf(plan)].filter((key) => key !== undefined);
 }
 
 function poolsOf(plans: readonly Plan[]): ReadonlyMap<string, readonly string[]> {

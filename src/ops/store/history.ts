@@ -7,7 +7,7 @@ import { revisionOf } from '../../policy/revision';
 import { parseStored } from './policy-text';
 
 /** What made a change: a command, a rollout, or `found` for a policy that was put into Consul by hand. */
-export type ChangeKind = 'apply' | 'rollback' | 'override' | 'rollout' | 'found';
+export type ChangeKind = 'apply' | 'rollback' | 'override' | 'rollout' | 'drill' | 'found';
 
 /**
  * One entry of a policy's history in Consul: who put which document in force, when and why. Never changed once written.

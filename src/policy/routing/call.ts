@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock';
 import type { Random } from '../../base/random';
 import type { LaneLookup } from '../lanes/lane-lookup';
-import type { ForceSelector, LabelCondition, OverridePlan, RoutePlan, SamplePlan } from '../plan';
+import type { FaultPlan, ForceSelector, LabelCondition, OverridePlan, RoutePlan, SamplePlan } from '../plan';
 
 /**
  * The labels of one call: the call's metadata, then ambient, then static; the nearest wins. A key that was sent twice
@@ -32,6 +32,13 @@ export interface RoutingOutcome {
   bucket: number;
   /** 32-bit hash of the `hashBy` label for ring_hash; -1 without one. */
   hash: number;
+  /**
+   * Of each subset in the decision's chain, where subsets hash by labels of their own; `hash` is the first. Undefined:
+   * `hash` holds for all.
+   */
+  hashes?: readonly number[] | undefined;
+  /** The faults in force that may hit the call's attempts; undefined: none. */
+  faults?: readonly FaultPlan[] | undefined;
 }
 
 export interface RoutingEnvironment {

@@ -4,6 +4,7 @@ import { findDestination } from '../destinations';
 import type {
   Decision,
   Destination,
+  FaultPlan,
   ForceSelector,
   HashPolicy,
   OverridePlan,
@@ -12,7 +13,7 @@ import type {
   SplitEntryPlan,
 } from '../plan';
 import type { RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
-import { type ConditionStep, programOf, type RouteStep, type RoutingProgram } from './program';
+import { type ConditionStep, matchesMethod, programOf, type RouteStep, type RoutingProgram } from './program';
 
 /** Seed of the ring's hash. As fixed as the hash itself. */
 const RING_SEED = 0;
@@ -33,8 +34,9 @@ export function decide(
   program.begin(input.labels);
   outcome.sticky = false;
   outcome.bucket = -1;
-  const hashed = program.read(program.hashSlot);
-  outcome.hash = hashed === undefined ? -1 : hash32(hashed, RING_SEED) >>> 0;
+  outcome.hashes = undefined;
+  outcome.faults = undefined;
+  outcome.hash = hashOf(program.hashSlot, program);
 
   const override = overrideInForce(plan, env, recorder);
   let decision: Decision;
@@ -48,8 +50,50 @@ export function decide(
   if (decision.hashPolicies !== undefined) {
     outcome.hash = hashByPolicies(decision.hashPolicies, program);
   }
+  if (input.force !== undefined) decision = applyForce(input.force, decision, outcome);
+  if (program.hashSlots !== undefined) hashForSubsets(program.hashSlots, decision, outcome, program);
+  // The emergency switch is no time for drills.
+  if (plan.faults !== undefined && override === undefined) {
+    outcome.faults = faultsFor(decision, input.method, program, env.clock.wallNow());
+  }
   program.end();
-  return input.force === undefined ? decision : applyForce(input.force, decision, outcome);
+  return decision;
+}
+
+/** Those in force whose match holds, and the route's own. A call that none concerns has no list. */
+function faultsFor(
+  { fault: own }: Decision,
+  method: string,
+  program: RoutingProgram,
+  wallNowMs: number,
+): readonly FaultPlan[] | undefined {
+  let found: FaultPlan[] | undefined;
+  for (const { fault, step } of program.faults) {
+    if (wallNowMs >= fault.untilMs || !matchesMethod(step.route, method) || missOf(step, program) !== undefined)
+      continue;
+    found ??= [];
+    found.push(fault);
+  }
+  if (own === undefined || wallNowMs >= own.untilMs) return found;
+  return [...(found ?? []), own];
+}
+
+/** Where the label in `slot` places the call on a ring; -1 without it. */
+function hashOf(slot: number, program: RoutingProgram): number {
+  const value = program.read(slot);
+  return value === undefined ? -1 : hash32(value, RING_SEED) >>> 0;
+}
+
+/** Its subset and each that may stand in for it go by the label of their own. */
+function hashForSubsets(
+  slots: ReadonlyMap<string, number>,
+  { destination: { chain } }: Decision,
+  outcome: RoutingOutcome,
+  program: RoutingProgram,
+): void {
+  const hashes = chain.map((subset) => hashOf(slots.get(subset) ?? program.hashSlot, program));
+  outcome.hash = hashes[0] ?? -1;
+  outcome.hashes = hashes;
 }
 
 function overrideInForce(

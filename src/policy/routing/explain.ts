@@ -1,6 +1,17 @@
 import { defined } from '../../base/defined';
+import { describeFault } from '../faults';
+import { describeHeaderChanges } from '../header-changes';
 import { type ExplainedLane, explainLane } from '../lanes/describe-lane';
-import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../plan';
+import type {
+  DecidedBy,
+  FaultPlan,
+  ForceSelector,
+  OverridePlan,
+  Plan,
+  PlannedTier,
+  RetryPlan,
+  RoutePlan,
+} from '../plan';
 import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { decide, describeRetry } from './decide';
 import { isFromCaller } from './program';
@@ -30,6 +41,8 @@ export interface RoutingExplanation {
   readonly override?: ExplainedOverride;
   /** What became of the lane that the call asks for; missing for one that asks for none. */
   readonly lane?: ExplainedLane;
+  /** The faults that may hit its attempts, drawn for each; undefined without any. An override in force holds them off. */
+  readonly faults?: readonly ExplainedFault[];
   /** All routes of the policy, in order. */
   readonly routes: readonly ExplainedRoute[];
 }
@@ -60,6 +73,10 @@ interface ExplainedDecision {
   readonly retry?: RetryPlan | 'off';
   /** How often the call may run, and who says so. */
   readonly runs: string;
+  /** What is changed in the metadata of each attempt: `set x-lane: blue`, `remove x-debug`. */
+  readonly requestHeaders?: readonly string[];
+  /** What is changed in the metadata that the caller receives. */
+  readonly responseHeaders?: readonly string[];
   /** The only datacenters that it may go to; undefined: those of the client. */
   readonly datacenters?: readonly string[];
   /** What the call asked for beside the policy. */
@@ -74,6 +91,22 @@ interface ExplainedOverride {
   readonly origin: 'policy' | 'environment';
   /** RFC 3339; missing for one that does not end by itself. */
   readonly until?: string;
+  /** Who set it. */
+  readonly by?: string;
+  /** Why it was set. */
+  readonly reason?: string;
+}
+
+/** A fault of the policy that concerns the call. */
+interface ExplainedFault {
+  /** Its name; of a route's `route NAME`. */
+  readonly name: string;
+  /** `10 % of attempts at canary fail with UNAVAILABLE`. */
+  readonly effect: string;
+  /** Share of attempts, in (0, 100]. */
+  readonly percent: number;
+  /** RFC 3339. */
+  readonly until: string;
   /** Who set it. */
   readonly by?: string;
   /** Why it was set. */
@@ -142,6 +175,8 @@ export function explainRouting(
       route: decision.route,
       ...{ subset, lane, strict, chain, tiers, places, timeoutMs, attemptTimeoutMs, retry },
       runs: describeRetry(decision, input.method, isIdempotent),
+      requestHeaders: describeHeaderChanges(decision.requestHeaders),
+      responseHeaders: describeHeaderChanges(decision.responseHeaders),
       ...{ datacenters, force },
     }),
     sticky: outcome.sticky,
@@ -150,6 +185,7 @@ export function explainRouting(
     labels: Object.fromEntries(seenLabels),
     ...(override !== undefined && { override }),
     ...(explainedLane !== undefined && { lane: explainedLane }),
+    ...(outcome.faults !== undefined && { faults: outcome.faults.map(explainFault) }),
     routes: explainRoutes(plan, isOverridden || isByLane, seenRoutes, (key) => seenLabels.get(key) ?? undefined),
   };
 }
@@ -201,6 +237,11 @@ function explainOverride(override: OverridePlan, inForce: boolean): ExplainedOve
   const { origin, untilMs, by, reason } = override;
   const until = Number.isFinite(untilMs) ? new Date(untilMs).toISOString() : undefined;
   return defined({ inForce, origin, until, by, reason });
+}
+
+function explainFault(fault: FaultPlan): ExplainedFault {
+  const { name, percent, until, by, reason } = fault;
+  return defined({ name, effect: describeFault(fault), percent, until, by, reason });
 }
 
 function methodsOf({ match }: RoutePlan): readonly string[] {

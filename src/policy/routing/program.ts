@@ -1,4 +1,5 @@
-import type { LabelCondition, Plan, RoutePlan } from '../plan';
+import { hashLabelOf, hasOwnHashLabels } from '../hash-labels';
+import type { FaultPlan, LabelCondition, Plan, RoutePlan, SplitPlan } from '../plan';
 import type { Labels } from './call';
 
 /** Methods remembered for each plan. A client has as many as its stubs; beyond this something makes names up. */
@@ -19,6 +20,20 @@ export interface RouteStep {
   readonly stickSlot: number;
 }
 
+/** A fault made ready for deciding: its match is that of a route that leads nowhere. */
+export interface FaultStep {
+  readonly fault: FaultPlan;
+  readonly step: RouteStep;
+}
+
+const NOWHERE: SplitPlan = {
+  stickBy: undefined,
+  entries: [],
+  isBucketed: true,
+  bucketOf: () => 0,
+  entryOfValue: () => 0,
+};
+
 const programs = new WeakMap<Plan, RoutingProgram>();
 
 /** Built at the first call under a plan, and gone with it. */
@@ -36,6 +51,10 @@ export function programOf(plan: Plan): RoutingProgram {
  */
 export class RoutingProgram {
   readonly hashSlot: number;
+  /** By subset the slot of its own hash label; undefined where all hash by the policy's. */
+  readonly hashSlots: ReadonlyMap<string, number> | undefined;
+  /** The policy's own faults. */
+  readonly faults: readonly FaultStep[];
   readonly #keys: readonly string[];
   readonly #slots: ReadonlyMap<string, number>;
   readonly #steps: readonly RouteStep[];
@@ -53,15 +72,23 @@ export class RoutingProgram {
     const steps = (conditions: readonly LabelCondition[]): readonly ConditionStep[] =>
       conditions.map((condition) => ({ condition, slot: slotOf(condition.key) }));
     this.hashSlot = slotOf(plan.balancing.hashBy);
-    this.#steps = plan.routes
-      .filter((route) => isFromCaller(route, plan))
-      .map((route) => ({
-        route,
-        labels: steps(route.match?.labels ?? []),
-        any: (route.match?.any ?? []).map(steps),
-        sampleSlot: slotOf(route.match?.sample?.by),
-        stickSlot: slotOf(route.split.stickBy),
-      }));
+    this.hashSlots = hasOwnHashLabels(plan)
+      ? new Map([...plan.subsets.keys()].map((subset) => [subset, slotOf(hashLabelOf(plan, subset))]))
+      : undefined;
+    const stepOf = (route: RoutePlan): RouteStep => ({
+      route,
+      labels: steps(route.match?.labels ?? []),
+      any: (route.match?.any ?? []).map(steps),
+      sampleSlot: slotOf(route.match?.sample?.by),
+      stickSlot: slotOf(route.split.stickBy),
+    });
+    this.#steps = plan.routes.filter((route) => isFromCaller(route, plan)).map(stepOf);
+    this.faults = (plan.faults ?? []).flatMap((fault) => {
+      const { name, match } = fault;
+      return fault.route === undefined && isFromCaller(fault, plan)
+        ? [{ fault, step: stepOf({ name, index: -1, match, split: NOWHERE }) }]
+        : [];
+    });
     this.#values = plan.labelKeys.map(() => undefined);
     this.#stamps = plan.labelKeys.map(() => 0);
   }
@@ -107,11 +134,12 @@ export class RoutingProgram {
 }
 
 /** Whether the client that the plan is for is one of those whose calls the route takes. */
-export function isFromCaller({ match }: RoutePlan, { caller }: Plan): boolean {
+export function isFromCaller({ match }: Pick<RoutePlan, 'match'>, { caller }: Plan): boolean {
   return match?.from === undefined || (caller !== undefined && match.from.includes(caller));
 }
 
-function matchesMethod({ match }: RoutePlan, method: string): boolean {
+/** Of the conditions of a route those on the method alone. */
+export function matchesMethod({ match }: RoutePlan, method: string): boolean {
   if (match === undefined) return true;
   if (match.path?.test(method) === false) return false;
   return match.methods === undefined || match.methods.has(method);

@@ -10,7 +10,7 @@ const NAMES_SHOWN = 20;
 
 /** Every name of a subset must exist, a `default` must be given where there is a choice, fallbacks must end. */
 export function checkReferences(document: CheckedPolicy, problems: ProblemList): void {
-  const { subsets = {}, routes = [], override } = document;
+  const { subsets = {}, routes = [], override, faults = [] } = document;
   const names = Object.keys(subsets);
   const listed = names.slice(0, NAMES_SHOWN);
   const more = names.length > NAMES_SHOWN ? ', ...' : '';
@@ -35,6 +35,7 @@ export function checkReferences(document: CheckedPolicy, problems: ProblemList):
   }
   checkTo(override?.to, 'override', 'to');
   for (const { written, path } of dimensionsOf(document)) check(written.fallback, ...path, 'fallback');
+  for (const [index, fault] of faults.entries()) check(fault?.in, 'faults', index, 'in');
   const settled = new Set<string>();
   for (const name of names) {
     checkTo(subsets[name]?.fallback, 'subsets', name, 'fallback');

@@ -12,7 +12,7 @@ type Routes = NonNullable<CheckedPolicy['routes']>;
 /** What a schema cannot say of the routes, each by itself and against the others. */
 export function checkRoutes(document: CheckedPolicy, problems: ProblemList): void {
   const { routes = [] } = document;
-  const lists = namedLists({ routes });
+  const lists = namedLists(document);
   if (lists.length > MAX_LISTS)
     problems.report(['routes'], note(`${lists.length} lists`), `at most ${MAX_LISTS} lists`);
   const names = new Map<string, number>();

@@ -2,7 +2,7 @@ import { fieldFault } from '../filter/filter-fields';
 import { parseFilter } from '../filter/parse-filter';
 import { note, type ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
-import { checkBreakers, checkOrder } from './tuning';
+import { checkBalancing, checkBreakers, checkOrder } from './tuning';
 
 /** The keys of meta that Consul takes: https://developer.hashicorp.com/consul/api-docs/agent/service#meta */
 const TAKEN = /^[A-Za-z0-9_-]{1,128}$/;
@@ -22,6 +22,7 @@ export function checkSubsets({ subsets = {} }: CheckedPolicy, problems: ProblemL
       problems.report([...path, 'fallbackMaxPercentage'], most, 'nothing, or a fallback beside it');
     }
     if (guard !== undefined) checkGuard(guard, name, subset, problems);
+    if (subset.balancing !== undefined) checkBalancing(subset.balancing, [...path, 'balancing'], problems);
     // Beside other subsets, one that takes every instance is most likely a slip: it includes the canaries.
     const isOpen = tags.length + notTags.length + Object.keys(meta).length === 0 && port === undefined;
     checkTags(tags, notTags, path, problems, warnings);

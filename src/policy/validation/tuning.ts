@@ -13,7 +13,7 @@ export function checkTuning(document: CheckedPolicy, problems: ProblemList): voi
     checkOrder(route.retry, 'initialBackoffMs', 'maxBackoffMs', ['routes', index, 'retry'], problems);
   }
   checkBreakers(document, [], problems);
-  if (balancing !== undefined) checkBalancing(balancing, problems);
+  if (balancing !== undefined) checkBalancing(balancing, ['balancing'], problems);
   if (locality !== undefined) checkLocality(locality, problems);
   const until = override?.until;
   if (until !== undefined && until !== '' && parseTimestamp(until) === undefined) {
@@ -46,15 +46,19 @@ export function checkOrder(
   }
 }
 
-function checkBalancing(balancing: NonNullable<CheckedPolicy['balancing']>, problems: ProblemList): void {
+type Balancing = Pick<NonNullable<CheckedPolicy['balancing']>, 'algorithm' | 'hashBy'>;
+
+/** Of the policy, or of one subset. */
+export function checkBalancing(balancing: Balancing, holder: DocumentPath, problems: ProblemList): void {
+  const path = [...holder, 'hashBy'];
   const isRing = balancing.algorithm === 'ring_hash';
   if (isRing && !('hashBy' in balancing)) {
-    problems.report(['balancing', 'hashBy'], MISSING, 'the label that places a call on the ring');
+    problems.report(path, MISSING, 'the label that places a call on the ring');
   }
   if (!isRing && balancing.hashBy !== undefined) {
-    problems.report(['balancing', 'hashBy'], balancing.hashBy, 'nothing, or algorithm: ring_hash');
+    problems.report(path, balancing.hashBy, 'nothing, or algorithm: ring_hash');
   }
-  checkLabelKey(balancing.hashBy, ['balancing', 'hashBy'], problems);
+  checkLabelKey(balancing.hashBy, path, problems);
 }
 
 function checkLocality(locality: NonNullable<CheckedPolicy['locality']>, problems: ProblemList): void {

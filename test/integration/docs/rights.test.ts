@@ -253,7 +253,7 @@ function textsOf(schema: SchemaPart): readonly string[] {
   walk(schema, '', []);
   return [...found].map((path) =>
     path
-      .replace(/^(routes\[\]|steps\[\]\.setRoute)\.match(\.any\[\])*/, 'match')
+      .replace(/^(routes\[\]|faults\[\]|steps\[\]\.setRoute)\.match(\.any\[\])*/, 'match')
       .replace(/^steps\[\]\.analysis/, 'analysis'),
   );
 }

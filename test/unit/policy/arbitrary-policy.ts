@@ -1,13 +1,17 @@
 import fc from 'fast-check';
 import type {
   DestinationDocument,
+  FaultDocument,
   GuardDocument,
+  HeaderChangesDocument,
   LabelMatcherDocument,
   LaneDocument,
   MatchDocument,
+  NamedFaultDocument,
   PolicyDocument,
   RouteDocument,
   RouteTargetDocument,
+  SubsetBalancingDocument,
   SubsetDocument,
 } from '../../../src/policy/document';
 
@@ -97,6 +101,32 @@ const target: fc.Arbitrary<RouteTargetDocument> = fc.oneof(
   weights.map((split) => ({ split })),
 );
 
+const headerValues = fc.dictionary(fc.constantFrom('x-lane', 'X-Via', 'x-a'), value, { minKeys: 1, maxKeys: 3 });
+
+/** Each key once. */
+const headerChanges: fc.Arbitrary<HeaderChangesDocument> = fc.oneof(
+  headerValues.map((set) => ({ set })),
+  headerValues.map((add) => ({ add })),
+  fc.constant({ set: { 'x-lane': 'blue' }, add: { 'x-via': 'graylane' }, remove: ['X-Debug'] }),
+);
+
+const fault = fc.oneof(
+  fc.record({ abort: fc.constantFrom('UNAVAILABLE', 'ABORTED'), percent: fc.constantFrom(0.01, 10, 100) }),
+  fc.record({ delayMs: fc.integer({ min: 1, max: 600_000 }), percent: fc.constantFrom(0.01, 10, 100) }),
+);
+/** After, and before, the time at which the tests decide. */
+const until = fc.constantFrom('2100-01-01T00:00:00Z', '2026-01-01T00:00:00Z');
+
+/** Of a route. */
+const routeFault: fc.Arbitrary<FaultDocument> = fc.tuple(fault, until).map(([what, end]) => ({ ...what, until: end }));
+
+/** Of the policy. */
+const namedFaults: fc.Arbitrary<readonly NamedFaultDocument[]> = fc
+  .array(fc.tuple(routeFault, fc.record({ match, in: fc.constantFrom(...SUBSETS) }, { requiredKeys: [] })), {
+    maxLength: 4,
+  })
+  .map((all) => all.map(([what, rest], index) => ({ name: `fault-${index}`, ...what, ...rest })));
+
 const route = fc
   .tuple(
     target,
@@ -108,6 +138,9 @@ const route = fc
         strict: fc.boolean(),
         failover: fc.constantFrom(['dc2'], [{ peer: 'cloud' }, 'dc3'], []),
         timeoutMs: fc.integer({ min: 1, max: 9_999 }),
+        requestHeaders: headerChanges,
+        responseHeaders: headerChanges,
+        fault: routeFault,
       },
       { requiredKeys: [] },
     ),
@@ -148,6 +181,11 @@ const lanes: fc.Arbitrary<LaneDocument> = fc.record(
   { requiredKeys: ['by'] },
 );
 
+const balancing: fc.Arbitrary<SubsetBalancingDocument> = fc.oneof(
+  fc.record({ algorithm: fc.constantFrom('peak_ewma', 'least_request', 'round_robin', 'random') }),
+  fc.record({ algorithm: fc.constant('ring_hash' as const), hashBy: key }),
+);
+
 /** Policies that must be accepted. */
 export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
   .tuple(
@@ -157,18 +195,23 @@ export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
     fc.tuple(...SUBSETS.map((_, index) => fc.option(fc.nat(index), { nil: undefined }))),
     fc.option(guard, { nil: undefined }),
     fc.option(lanes, { nil: undefined, freq: 2 }),
+    fc.array(balancing, { maxLength: SUBSETS.length }),
+    namedFaults,
   )
-  .map(([fallthrough, routes, fallbacks, guarded, lane]) => ({
+  .map(([fallthrough, routes, fallbacks, guarded, lane, balanced, faults]) => ({
     schema: 1,
     service: 'payments',
     subsets: Object.fromEntries(
       SUBSETS.map((name, index) => {
         const fallback = SUBSETS[fallbacks[index] ?? index];
         const isAlone = fallback === undefined || fallback === name;
-        return [name, isAlone ? { tags: [name] } : fallenBack(name, fallback, guarded)];
+        const subset = isAlone ? { tags: [name] } : fallenBack(name, fallback, guarded);
+        const own = balanced[index];
+        return [name, own === undefined ? subset : { ...subset, balancing: own }];
       }),
     ),
     default: fallthrough,
     routes: routes.map((routeNamed, index) => routeNamed(`route ${index}`)),
     ...(lane !== undefined && { lanes: lane }),
+    faults,
   }));

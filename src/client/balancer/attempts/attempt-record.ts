@@ -39,6 +39,7 @@ type Probing = 'no' | 'vouched' | 'risky';
 export abstract class AttemptRecord extends AttemptLink implements AttemptView, AttemptFacts {
   tier = 0;
   isPanic = false;
+  fault: string | undefined = undefined;
 
   // AttemptFacts
   code = 0;
@@ -246,6 +247,10 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
     call.lastEnding = ending;
     call.lastCode = code;
     call.wasProbe = this.probing !== 'no';
+    if (call.faulted !== undefined) {
+      call.faulted.servedBy = pool.subset;
+      call.faulted.isServedByHit = this.fault !== undefined;
+    }
     call.observer?.attemptEnded?.(this, code, details);
   }
 
@@ -360,6 +365,7 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
   /** It may be used again. */
   protected forget(): void {
     this.responded = false;
+    this.fault = undefined;
     this.messages = 0;
     this.rstCode = undefined;
     this.requestHeaders = undefined;

@@ -16,6 +16,9 @@ import {
 import type { BalancerContext } from '../context';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { SubchannelLease } from '../endpoints/subchannel-lease';
+import type { FaultState } from '../faults/fault-state';
+import { injectedDetails } from '../faults/faults';
+import { InjectedCall, type Injection, shortenTimeout } from '../faults/injected-call';
 import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
 import { AttemptRecord } from './attempt-record';
@@ -127,14 +130,31 @@ export class Attempt extends AttemptRecord {
       this.#transport = intercepted;
       return intercepted;
     }
-    const { lease } = connection;
+    const { call } = this;
     const dropped = dropUnsendable(metadata);
     if (dropped !== undefined) this.context.headerDropped(dropped);
+    const { faulted } = call;
+    const fault = faulted === undefined ? undefined : this.context.faults.draw(faulted, this.subset);
+    const transport =
+      fault === undefined
+        ? this.#open(metadata, host, method, callId)
+        : this.#inject(fault, metadata, host, method, callId);
+    this.#transport = transport;
+    if (!call.mayRetry) return transport;
+    this.#mayHold = call.mayHoldResponse;
+    this.#repeatable = new RepeatableCall(transport, this);
+    return this.#repeatable;
+  }
+
+  /** Begins it at its server. */
+  #open(metadata: Metadata, host: string, method: string, callId: number | undefined): SubchannelCall {
+    const { connection } = this;
+    const { lease } = connection;
     let transport: SubchannelCall;
     try {
       transport = lease.subchannel
         .getRealSubchannel()
-        .createCall(metadata, connection.authority(host), method, own, callId);
+        .createCall(metadata, connection.authority(host), method, this as unknown as SubchannelCallListener, callId);
     } catch (error) {
       noteUnsent(this.call, error);
       throw error;
@@ -143,12 +163,35 @@ export class Attempt extends AttemptRecord {
     this.#lease = lease;
     this.#session = lease.session;
     this.watch = lease.watch;
-    this.#transport = transport;
-    const { call } = this;
-    if (!call.mayRetry) return transport;
-    this.#mayHold = call.mayHoldResponse;
-    this.#repeatable = new RepeatableCall(transport, this);
-    return this.#repeatable;
+    return transport;
+  }
+
+  /** A fault of the policy has hit it: it ends, or begins later. */
+  #inject(
+    { plan, code }: FaultState,
+    metadata: Metadata,
+    host: string,
+    method: string,
+    callId: number | undefined,
+  ): SubchannelCall {
+    const { clock } = this.context;
+    const { delayMs = 0 } = plan;
+    this.fault = plan.name;
+    const heldAtMs = clock.now();
+    const injection: Injection = {
+      delayMs,
+      abort: code < 0 ? undefined : { code, details: injectedDetails(plan) },
+      begin: () => {
+        const nowMs = clock.now();
+        shortenTimeout(metadata, nowMs - heldAtMs);
+        const transport = this.#open(metadata, host, method, callId);
+        this.watch?.began(nowMs);
+        return transport;
+      },
+      createMetadata: this.#pool.createMetadata,
+    };
+    const own = this as unknown as SubchannelCallListener;
+    return new InjectedCall(own, injection, clock, this.connection.subchannel.getAddress(), callId ?? 0);
   }
 
   /** grpc-js also cancels attempts that have ended, whose object may be another call's by then. */
@@ -322,10 +365,12 @@ export function noteUnsent(call: CallState, error: unknown): void {
 /** Free attempts of one balancer. */
 export class AttemptPool {
   readonly context: BalancerContext;
+  readonly createMetadata: () => Metadata;
   readonly #free: Attempt[] = [];
 
-  constructor(context: BalancerContext) {
+  constructor(context: BalancerContext, createMetadata: () => Metadata) {
     this.context = context;
+    this.createMetadata = createMetadata;
   }
 
   take(): Attempt {

@@ -187,7 +187,7 @@ export class TopologyBuilder {
       members,
       missing,
       absent: 0,
-      balancing: plan.balancing,
+      balancing: subsetPlan.balancing ?? plan.balancing,
       breakerPlan: subsetPlan.breaker,
       subsetBreaker: undefined,
       limit: this.#context.limits.of(subset),

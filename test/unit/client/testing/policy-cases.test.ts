@@ -77,11 +77,11 @@ describe('policyCases()', () => {
     ];
     expect(() => policyCases(policy, table as never)).toThrow(
       [
-        'cases[0].subset: "canray" (expected: one of stable, canary)',
+        'cases[0].subset: "canray" (expected: one of stable, canary, or lane NAME)',
         'cases[1].labels: {"a":1} (expected: strings by key)',
         'cases[2].method: "Charge" (expected: /package.Service/Method)',
         'cases[3]: nothing expected (expected: subset, route or shares)',
-        'cases[4].to: "x" (expected: one of name, method, labels, stickyKey, subset, route, shares)',
+        'cases[4].to: "x" (expected: one of name, method, labels, stickyKey, lanes, subset, route, shares)',
       ].join('\n'),
     );
     expect(() => policyCases(policy, [])).toThrow('cases: none');

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { hash32 } from '../../../../src/base/hash';
 import { compilePolicy } from '../../../../src/policy/compile';
 import type {
   DestinationDocument,
@@ -14,7 +15,7 @@ import type { Destination, Plan } from '../../../../src/policy/plan';
 import { decide } from '../../../../src/policy/routing/decide';
 import { explainRouting } from '../../../../src/policy/routing/explain';
 import { KEYS, METHODS, soundPolicy, VALUES } from '../arbitrary-policy';
-import { environmentOf, inputOf, newOutcome } from './fixture';
+import { environmentOf, inputOf, NOW_MS, newOutcome } from './fixture';
 
 const CALLER = 'orders';
 
@@ -117,6 +118,29 @@ function routeOf(document: PolicyDocument, plan: Plan, method: string, labels: C
   );
 }
 
+/** By the label of the subset; these policies name none themselves. */
+function hashIn({ subsets = {} }: PolicyDocument, subset: string, labels: CallLabels): number {
+  const value = labels[subsets[subset]?.balancing?.hashBy ?? ''];
+  return value === undefined ? -1 : hash32(value, 0) >>> 0;
+}
+
+/** Names of the faults in force that concern the call, those of the policy first. */
+function faultsOn(
+  { faults = [] }: PolicyDocument,
+  plan: Plan,
+  route: RouteDocument | undefined,
+  method: string,
+  labels: CallLabels,
+): readonly string[] {
+  const isOn = ({ until }: { readonly until: string }): boolean => Date.parse(until) > NOW_MS;
+  const named = faults.filter(({ name, match = {}, ...fault }) => {
+    const sample = plan.faults?.find((each) => each.name === name)?.match?.sample;
+    return isOn(fault) && matches(match, method, labels, (_, value) => sample?.admits(value) === true);
+  });
+  const own = route?.fault !== undefined && isOn(route.fault) ? [`route ${route.name}`] : [];
+  return [...named.map(({ name }) => name), ...own];
+}
+
 describe('decide', () => {
   it('agrees with a naive reading of the policy, and explain with decide', () => {
     fc.assert(
@@ -130,11 +154,17 @@ describe('decide', () => {
           const outcome = newOutcome();
           const env = { ...environmentOf(seed), lanes: assumedLanes(plan, LANES) };
           const decision = decide(plan, input, outcome, env);
+          const { chain } = decision.destination;
+          const hashes = chain.map((subset) => hashIn(document, subset, rest.labels));
+          expect(outcome.hashes ?? chain.map(() => outcome.hash)).toEqual(hashes);
           const index = routeOf(document, plan, rest.method, rest.labels);
           const route = document.routes?.[index];
+          const ofLane = laneTarget(document, rest.labels);
+          const own = ofLane === undefined ? route : undefined;
+          const concerned = faultsOn(document, plan, own, rest.method, rest.labels);
+          expect((outcome.faults ?? []).map(({ name }) => name)).toEqual(concerned);
           const explained = explainRouting(plan, input, { ...environmentOf(seed), lanes: env.lanes });
           expect(explained.decision).toMatchObject({ route: decision.route, subset: decision.destination.subset });
-          const ofLane = laneTarget(document, rest.labels);
           if (ofLane !== undefined) {
             expect(decision).toMatchObject({ by: 'lane', route: 'lane', destination: { subset: ofLane } });
             expect(explained.routes.every(({ result }) => result === 'skipped')).toBe(true);
