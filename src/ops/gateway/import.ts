@@ -2,6 +2,7 @@ import { defined } from '../../base/defined';
 import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type { DestinationDocument, PolicyDocument, RetryDocument, RouteDocument } from '../../policy/document';
 import { statusOfHttp } from '../../policy/envoy-retries';
+import { type ForeignChanges, importChanges, MIRROR_TOLD } from '../imports/headers';
 import { type ImportLoss, ImportReport, type PlaceReport } from '../imports/report';
 import type { Resource } from '../imports/resources';
 import { isPlain, RouteNames, reachableRoutes, soundDocument } from '../imports/sound';
@@ -30,9 +31,9 @@ const SPEC: readonly string[] = ['parentRefs', 'rules', 'hostnames', 'useDefault
 const RULE: readonly string[] = ['name', 'matches', 'backendRefs', 'filters', 'timeouts', 'retry'];
 const MOST_ATTEMPTS = 5;
 const FILTERS: Readonly<Record<string, string>> = {
-  RequestHeaderModifier: 'metadata is not changed',
-  ResponseHeaderModifier: 'metadata is not changed',
-  RequestMirror: 'calls are not mirrored',
+  RequestHeaderModifier: 'metadata is changed for a whole route, not for one of its backends',
+  ResponseHeaderModifier: 'metadata is changed for a whole route, not for one of its backends',
+  RequestMirror: MIRROR_TOLD,
   RequestRedirect: 'calls are not redirected',
   URLRewrite: 'calls are not rewritten',
   CORS: 'for browsers',
@@ -94,10 +95,10 @@ function importRule(ranked: RankedMatch, service: ParentChoice['service'], repor
   report.read(fields, rule, RULE, {
     sessionPersistence: 'no cookie is set; stickBy keeps a caller in a split by a label',
   });
-  const isRedirect = importFilters(fields['filters'], `${rule}.filters`, report);
+  const { isRedirect, changes } = importFilters(fields['filters'], `${rule}.filters`, true, report);
   const targets = new TargetList();
   for (const { service: name, namespace, weight, path, fields: backend } of backendsOf(ranked, report)) {
-    importFilters(backend['filters'], `${path}.filters`, report);
+    importFilters(backend['filters'], `${path}.filters`, false, report);
     const isOwn = name === service.name && (namespace === service.namespace || service.namespace === undefined);
     if (!isOwn && name === service.name) {
       report.cannot(`${path}.namespace`, `${String(namespace)}: in Consul it has the name of this service; left out`);
@@ -116,18 +117,51 @@ function importRule(ranked: RankedMatch, service: ParentChoice['service'], repor
   const timeoutMs = report.duration(timeouts['request'], `${rule}.timeouts.request`);
   const attemptTimeoutMs = report.duration(timeouts['backendRequest'], `${rule}.timeouts.backendRequest`);
   const retry = importRetry(fields['retry'], `${rule}.retry`, report);
-  return { ...where, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
+  return { ...where, ...changes, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
 }
 
-/** Whether the call is answered by a redirect. */
-function importFilters(value: unknown, path: string, report: PlaceReport): boolean {
+interface ImportedFilters {
+  /** The call is answered by a redirect. */
+  readonly isRedirect: boolean;
+  readonly changes: Pick<RouteDocument, 'requestHeaders' | 'responseHeaders'>;
+}
+
+const MODIFIERS = {
+  RequestHeaderModifier: ['requestHeaders', 'requestHeaderModifier'],
+  ResponseHeaderModifier: ['responseHeaders', 'responseHeaderModifier'],
+} as const;
+
+/** `canChange`: of a whole rule, whose headers can be changed. */
+function importFilters(value: unknown, path: string, canChange: boolean, report: PlaceReport): ImportedFilters {
   let isRedirect = false;
+  const changes: { -readonly [K in keyof ImportedFilters['changes']]: ImportedFilters['changes'][K] } = {};
   for (const [index, each] of listOf(value).entries()) {
-    const type = textOf(fieldsOf(each)['type']) ?? 'no type';
-    report.cannot(`${path}[${index}]`, `${type}: ${FILTERS[type] ?? 'not mapped'}`);
+    const fields = fieldsOf(each);
+    const type = textOf(fields['type']) ?? 'no type';
+    const at = `${path}[${index}]`;
     isRedirect ||= type === 'RequestRedirect';
+    const [key, field] = canChange && Object.hasOwn(MODIFIERS, type) ? MODIFIERS[type as keyof typeof MODIFIERS] : [];
+    if (key === undefined || field === undefined || changes[key] !== undefined) {
+      report.cannot(at, `${type}: ${FILTERS[type] ?? 'not mapped'}`);
+      continue;
+    }
+    const found = importChanges(changesIn(fieldsOf(fields[field]), `${at}.${field}`), report);
+    if (found !== undefined) changes[key] = found;
   }
-  return isRedirect;
+  return { isRedirect, changes };
+}
+
+function changesIn(fields: Fields, at: string): ForeignChanges {
+  const list = (kind: 'set' | 'add') =>
+    listOf(fields[kind]).map((each, index) => {
+      const { name, value } = fieldsOf(each);
+      return { path: `${at}.${kind}[${index}]`, name: String(name ?? ''), value };
+    });
+  const remove = listOf(fields['remove']).map((name, index) => ({
+    path: `${at}.remove[${index}]`,
+    name: String(name),
+  }));
+  return { set: list('set'), add: list('add'), remove };
 }
 
 /** `attempts` are retries there and all tries here. */

@@ -9,8 +9,9 @@ import type {
 } from '../../policy/document';
 import { statusesOfCondition, statusOfHttp } from '../../policy/envoy-retries';
 import { showValue } from '../../policy/problems';
+import { FAULT_TOLD, importChanges, MIRROR_TOLD } from '../imports/headers';
 import type { PlaceReport } from '../imports/report';
-import type { Resource } from '../imports/resources';
+import { entriesOf, type Resource } from '../imports/resources';
 import type { RouteNames } from '../imports/sound';
 import { TargetList, tellOther } from '../imports/targets';
 import { type HttpRule, httpRules } from './delegates';
@@ -19,19 +20,19 @@ import { type DestinationRules, tellNamespaces } from './rules';
 import type { IstioRules, IstioView } from './select';
 
 const SPEC: readonly string[] = ['hosts', 'gateways', 'http', 'exportTo'];
-const ROUTE: readonly string[] = ['name', 'match', 'route', 'timeout', 'retries'];
+const ROUTE: readonly string[] = ['name', 'match', 'route', 'timeout', 'retries', 'headers'];
 const ROUTE_REASONS: Readonly<Record<string, string>> = {
-  fault: 'faults are injected in tests, by graylane.fail()',
-  mirror: 'calls are not mirrored',
-  mirrors: 'calls are not mirrored',
-  mirrorPercent: 'calls are not mirrored',
-  mirrorPercentage: 'calls are not mirrored',
+  fault: FAULT_TOLD,
+  mirror: MIRROR_TOLD,
+  mirrors: MIRROR_TOLD,
+  mirrorPercent: MIRROR_TOLD,
+  mirrorPercentage: MIRROR_TOLD,
   rewrite: 'calls are not rewritten',
   redirect: 'calls are not redirected',
   directResponse: 'every call goes to an instance',
-  headers: 'metadata is not changed',
   corsPolicy: 'for browsers',
 };
+const DESTINATION: readonly string[] = ['destination', 'weight'];
 /** Where `attempts` stands alone. https://istio.io/latest/docs/concepts/traffic-management/#retries */
 const USUAL_CONDITIONS = 'connect-failure,refused-stream,unavailable,cancelled';
 const MOST_ATTEMPTS = 5;
@@ -72,7 +73,8 @@ function importRule(rule: HttpRule, context: RouteContext): readonly ImportedRou
   const retry = importRetries(fields['retries'], `${at}.retries`, report);
   const perTry = fieldsOf(fields['retries'])['perTryTimeout'];
   const attemptTimeoutMs = report.duration(perTry, `${at}.retries.perTryTimeout`);
-  const rest = { ...where, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
+  const headers = importHeaders(rule);
+  const rest = { ...where, ...headers, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
   const name = textOf(fields['name']) ?? at.slice(at.indexOf('.spec.') + '.spec.'.length);
   const made = (match?: RouteDocument['match']): ImportedRoute => ({
     route: { name: context.names.unique(name), ...defined({ match }), ...rest },
@@ -93,7 +95,9 @@ function importDestinations(rule: HttpRule, context: RouteContext): RouteTargetD
   const targets = new TargetList();
   for (const [index, each] of destinations.entries()) {
     const path = `${at}.route[${index}]`;
-    report.read(each, path, ['destination', 'weight'], { headers: 'metadata is not changed' });
+    report.read(each, path, destinations.length === 1 ? [...DESTINATION, 'headers'] : DESTINATION, {
+      headers: 'metadata is changed for a whole route, not for one of its destinations',
+    });
     // One alone receives all calls, whatever its weight.
     const weight = destinations.length === 1 ? 100 : (each['weight'] ?? 0);
     if (typeof weight !== 'number' || !(weight >= 0) || !Number.isFinite(weight)) {
@@ -107,6 +111,28 @@ function importDestinations(rule: HttpRule, context: RouteContext): RouteTargetD
     if (to !== undefined) targets.add(to, weight);
   }
   return targets.document(`${at}.route`, report);
+}
+
+/** The changes of a route, with those of its destination where it has one alone. */
+function importHeaders({ path, fields, report }: HttpRule): Pick<RouteDocument, 'requestHeaders' | 'responseHeaders'> {
+  const [only, ...others] = listOf(fields['route']).map(fieldsOf);
+  const holders = [{ at: `${path}.headers`, value: fields['headers'] }];
+  if (others.length === 0) holders.push({ at: `${path}.route[0].headers`, value: only?.['headers'] });
+  const changes = (direction: 'request' | 'response'): RouteDocument['requestHeaders'] => {
+    const list = (kind: 'set' | 'add') =>
+      holders.flatMap(({ at, value }) =>
+        entriesOf(fieldsOf(fieldsOf(value)[direction])[kind]).map(([name, text]) => {
+          return { path: `${at}.${direction}.${kind}.${name}`, name, value: text };
+        }),
+      );
+    const remove = holders.flatMap(({ at, value }) =>
+      listOf(fieldsOf(fieldsOf(value)[direction])['remove']).map((name, index) => {
+        return { path: `${at}.${direction}.remove[${index}]`, name: String(name) };
+      }),
+    );
+    return importChanges({ set: list('set'), add: list('add'), remove }, report);
+  };
+  return defined({ requestHeaders: changes('request'), responseHeaders: changes('response') });
 }
 
 /** Undefined, and told, where a document cannot lead there. */

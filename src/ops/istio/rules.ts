@@ -62,10 +62,12 @@ export class DestinationRules {
       report.cannot(`${at}.name`, `${showValue(name)} (expected: ${expected}); left out`);
       return;
     }
-    const { breaker } = importTraffic(fields['trafficPolicy'], `${at}.trafficPolicy`, report, true);
+    const { breaker, balancing } = importTraffic(fields['trafficPolicy'], `${at}.trafficPolicy`, report, true);
+    const algorithm = balancing?.algorithm;
+    const own = algorithm && { algorithm, ...defined({ hashBy: balancing?.hashBy }) };
     const members = membersOf(fields['labels'], `${at}.labels`, report, labelsAs);
     if (members === undefined) report.cannot(at, 'left out, and with it the destinations that lead to it');
-    else this.subsets.set(name, { ...members, ...defined({ breaker }) });
+    else this.subsets.set(name, { ...members, ...defined({ balancing: own, breaker }) });
   }
 
   /** The name of a destination's subset in the document. Undefined, and told, when no DestinationRule has it. */
@@ -81,7 +83,7 @@ export class DestinationRules {
   /** The subset of every instance: made where there are others, and none is it. */
   all(): string {
     if (this.subsets.size === 0) return ALL_INSTANCES;
-    const known = [...this.subsets].find(([, { tags, meta, breaker }]) => (tags ?? meta ?? breaker) === undefined);
+    const known = [...this.subsets].find(([, subset]) => Object.keys(subset).length === 0);
     const name = known?.[0] ?? (this.subsets.has('all') ? 'all-instances' : 'all');
     if (known === undefined) this.subsets.set(name, {});
     return name;

@@ -14,7 +14,7 @@ const ALGORITHMS: Readonly<Record<string, BalancingDocument['algorithm']>> = {
 /** Istio's own choice. */
 const UNSAID: readonly unknown[] = [undefined, 'UNSPECIFIED'];
 
-/** Imports a `trafficPolicy` of a DestinationRule, or of a subset, which can only have its own breaker. */
+/** Imports a `trafficPolicy` of a DestinationRule, or of a subset, which has an algorithm and a breaker of its own. */
 export function importTraffic(
   value: unknown,
   path: string,
@@ -30,10 +30,10 @@ export function importTraffic(
     proxyProtocol: 'there is no proxy here',
   });
   const breaker = importOutlierDetection(fields['outlierDetection'], `${path}.outlierDetection`, report);
-  if (isSubset && fields['loadBalancer'] !== undefined) {
-    report.cannot(`${path}.loadBalancer`, 'a document balances all subsets alike');
+  const balancing = importBalancing(fields['loadBalancer'], `${path}.loadBalancer`, report);
+  if (isSubset && balancing?.slowStartMs !== undefined) {
+    report.cannot(`${path}.loadBalancer.warmup`, 'endpoints of all subsets start alike');
   }
-  const balancing = isSubset ? undefined : importBalancing(fields['loadBalancer'], `${path}.loadBalancer`, report);
   return defined({ balancing, breaker });
 }
 

@@ -212,6 +212,29 @@ describe('routes of a Service', () => {
     );
   });
 
+  it('change headers for the whole of a rule', () => {
+    const filters = [
+      {
+        type: 'RequestHeaderModifier',
+        requestHeaderModifier: { set: [{ name: 'X-Env', value: 'prod' }], remove: ['x-debug'] },
+      },
+      { type: 'ResponseHeaderModifier', responseHeaderModifier: { add: [{ name: 'x-served', value: 'v1' }] } },
+    ];
+    const rules = [{ filters, backendRefs: [{ name: 'payments', filters }] }];
+    const result = importRoutes(text(route('GRPCRoute', 'a', rules)));
+    expect(result.document.routes).toEqual([
+      {
+        name: 'a.rules[0]',
+        to: '*',
+        requestHeaders: { set: { 'x-env': 'prod' }, remove: ['x-debug'] },
+        responseHeaders: { add: { 'x-served': 'v1' } },
+      },
+    ]);
+    expect(pathsOf(result)).toEqual(
+      [0, 1].map((index) => `GRPCRoute/a.spec.rules[0].backendRefs[0].filters[${index}]`),
+    );
+  });
+
   it('are told also when files are changed at random', { timeout: 300_000 }, () => {
     const count = isLong ? 2_000 : 150;
     const corpus = [[GRPC], [HTTP], RICH];

@@ -197,6 +197,40 @@ describe('destinations of other hosts', () => {
   );
 });
 
+describe('header changes', () => {
+  const route = [
+    { destination: { host: 'payments', subset: 'v1' }, headers: { response: { add: { 'x-served': 'v1' } } } },
+  ];
+  it('are those of the route, and of its only destination', () => {
+    const http = [{ headers: { request: { set: { 'X-Env': 'prod' }, remove: ['x-debug'] } }, route }];
+    const { document, losses } = importTexts([yaml(service('a', { http }), rule('r'))]);
+    expect(losses).toEqual([]);
+    expect(document.routes).toEqual([
+      {
+        name: 'http[0]',
+        to: 'v1',
+        requestHeaders: { set: { 'x-env': 'prod' }, remove: ['x-debug'] },
+        responseHeaders: { add: { 'x-served': 'v1' } },
+      },
+    ]);
+  });
+
+  it('that a document cannot make are told, each', () => {
+    const set = { authorization: 'Bearer x', ':path': '/', 'x-at': '%START_TIME%', 'x-n': 1, 'x-bin': 'a' };
+    const http = [{ headers: { request: { set, add: { 'x-a': 'é' } } }, route: [...route, ...route].map((each) => ({ ...each, weight: 50 })) }];
+    const result = importTexts([yaml(service('a', { http }), rule('r'))]);
+    expect(at(result).map((path) => path.replace('VirtualService/a.spec.http[0].', ''))).toEqual(
+      expect.arrayContaining([
+        ...Object.keys(set).map((name) => `headers.request.set.${name}`),
+        'headers.request.add.x-a',
+        'route[0].headers',
+        'route[1].headers',
+      ]),
+    );
+    expect(result.document.routes).toBeUndefined();
+  });
+});
+
 describe('a match by port', () => {
   const http = [
     { match: [{ port: 9000 }], route: [{ destination: { host: 'payments', subset: 'v2' } }] },

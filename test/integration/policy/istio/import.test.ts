@@ -61,7 +61,11 @@ describe('a VirtualService and its DestinationRule', () => {
       service: 'payments',
       subsets: {
         v1: { meta: { version: 'v1' } },
-        v2: { meta: { version: 'v2', track: 'canary' }, breaker: { consecutiveFailures: 2 } },
+        v2: {
+          meta: { version: 'v2', track: 'canary' },
+          balancing: { algorithm: 'random' },
+          breaker: { consecutiveFailures: 2 },
+        },
       },
       default: 'v1',
       routes: [
@@ -105,7 +109,6 @@ describe('a VirtualService and its DestinationRule', () => {
         'DestinationRule/payments.spec.trafficPolicy.connectionPool',
         'DestinationRule/payments.spec.trafficPolicy.tls',
         'DestinationRule/payments.spec.trafficPolicy.outlierDetection.minHealthPercent',
-        'DestinationRule/payments.spec.subsets[1].trafficPolicy.loadBalancer',
       ].sort(),
     );
   });
