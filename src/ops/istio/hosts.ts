@@ -9,6 +9,8 @@ export interface Host {
 }
 
 const USUAL_DOMAIN = 'cluster.local';
+/** What may be a name of a service. */
+const SERVICE_HOST = /^[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,254}$/;
 const IN_CLUSTER = /^([^.*]+)\.([^.*]+)\.svc(?:\.(.+))?$/;
 /** In place of a namespace that nobody names: no suffix of a wildcard ends in it. */
 const UNKNOWN = '?';
@@ -19,7 +21,7 @@ const UNKNOWN = '?';
  */
 export function parseHost(text: string, namespace: string | undefined): Host | undefined {
   const host = text.toLowerCase().replace(/\.$/, '');
-  if (host.includes('*') || host === '') return undefined;
+  if (!SERVICE_HOST.test(host)) return undefined;
   const [, name, within, domain = USUAL_DOMAIN] = IN_CLUSTER.exec(host) ?? [];
   if (name !== undefined) return { name, namespace: within, domain };
   const [first = host, second, ...more] = host.split('.');
