@@ -3,7 +3,7 @@ import { isRecord } from '../../base/is-record';
 /** The fields of an entry by name: `leaf`, an object, a list of objects, or a table of them under names of their own. */
 export type Shape = 'leaf' | { readonly [field: string]: Shape } | readonly [Shape] | { readonly [EACH]: Shape };
 
-export const EACH: unique symbol = Symbol('each');
+const EACH: unique symbol = Symbol('each');
 
 const leaves = <K extends string>(...names: readonly K[]): Record<K, 'leaf'> =>
   Object.fromEntries(names.map((name) => [name, 'leaf'])) as Record<K, 'leaf'>;

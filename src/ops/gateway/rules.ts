@@ -3,7 +3,7 @@ import type { PlaceReport } from '../imports/report';
 import type { Resource } from '../imports/resources';
 
 /** HTTPRoute and GRPCRoute. */
-export type RouteKind = 'HTTPRoute' | 'GRPCRoute';
+type RouteKind = 'HTTPRoute' | 'GRPCRoute';
 
 export const ROUTE_KINDS: readonly string[] = ['HTTPRoute', 'GRPCRoute'];
 

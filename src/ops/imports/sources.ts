@@ -37,7 +37,7 @@ interface ReadSources {
 }
 
 /** Lists of a whole cluster have a few million. */
-export const MAX_SOURCE_CHARACTERS: number = 16_000_000;
+const MAX_SOURCE_CHARACTERS = 16_000_000;
 /** Above it, JSON is read without positions, by the parser of the platform. */
 const MOST_WITH_POSITIONS = 1_000_000;
 /** Aliases inside aliases multiply; beyond it a document is taken for one that explodes. */

@@ -169,7 +169,7 @@ function gatewaysOf({ spec }: Resource): readonly string[] {
 }
 
 /** Whether rules that name these gateways hold for calls that are looked at. */
-export function isBound(resource: Resource, gateways: readonly string[]): boolean {
+function isBound(resource: Resource, gateways: readonly string[]): boolean {
   return namesGateway(gatewaysOf(resource), resource.namespace, gateways);
 }
 
