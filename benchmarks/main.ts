@@ -18,6 +18,7 @@ const BENCHMARKS: readonly string[] = [
   'fleet',
   'react',
   'proxy',
+  'mirror',
   'start',
   'lanes',
 ];

@@ -13,6 +13,8 @@ import { RolldownMagicString, rolldown } from 'rolldown';
 const LATE = {
   /** The breaker of a subset, and opossum with it: made when such a subset gets its first call. */
   breaker: /^src\/client\/breaker\/circuit\.ts/,
+  /** Copies of calls: made when the first call comes whose route has a mirror. */
+  mirror: /^src\/client\/(grpc\/mirror|balancer\/copies)\//,
   /** What operators look at: inspection, explanation, metrics; and what a rollout counts. */
   observation:
     /^src\/client\/(admin\/|rollout-metrics\/|telemetry\/(instruments|meter-hub|observe|observe-service)\.ts)/,

@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
-import { PROXIED, VARIANTS } from '../variants';
+import { MIRRORED, PROXIED, VARIANTS } from '../variants';
 import { charge } from '../variants/by-hand';
 import type { OpenVariant } from '../variants/variant';
 import type { ClientOptions } from './client-options';
@@ -10,6 +10,8 @@ export interface Batch {
   readonly kind: 'unary' | 'stream';
   readonly calls: number;
   readonly concurrency: number;
+  /** Time between two calls of one worker, in milliseconds; default none: the client is as busy as it can be. */
+  readonly pauseMs?: number;
 }
 
 /** Answered by a Profile in place of a BatchCost. */
@@ -34,17 +36,17 @@ const CALLS_A_COLLECTION = 15_000;
 
 /** Makes calls in one way, as many at a time as asked, and says what they cost. */
 async function main(): Promise<void> {
-  const { variant, addresses } = argumentOf<ClientOptions>();
-  const entry = VARIANTS[variant] ?? PROXIED[variant];
+  const { variant, addresses, warmUpCalls = WARM_UP.calls } = argumentOf<ClientOptions>();
+  const entry = VARIANTS[variant] ?? PROXIED[variant] ?? MIRRORED[variant];
   if (entry === undefined) throw new Error(`${variant}: no such variant`);
   const open = await entry.open()(addresses);
-  await run(open, WARM_UP);
+  await run(open, { ...WARM_UP, calls: warmUpCalls });
   answerParent((batch: Batch | ProfiledBatch) =>
     'isProfiled' in batch ? profiled(() => run(open, batch)) : run(open, batch),
   );
 }
 
-async function run(open: OpenVariant, { kind, calls, concurrency }: Batch): Promise<BatchCost> {
+async function run(open: OpenVariant, { kind, calls, concurrency, pauseMs }: Batch): Promise<BatchCost> {
   const once = kind === 'unary' ? (open.charge ?? ((metadata) => charge(open.client, metadata))) : watcher(open);
   const latencies = new Float64Array(calls);
   let begun = 0;
@@ -58,6 +60,7 @@ async function run(open: OpenVariant, { kind, calls, concurrency }: Batch): Prom
       const startedAt = performance.now();
       await once(metadata);
       latencies[call] = performance.now() - startedAt;
+      if (pauseMs !== undefined) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   };
   const cpu = process.cpuUsage();

@@ -64,6 +64,16 @@ export function split(): Variant {
   return open({ policies: { payments: { ...ROUTED, routes: [everyone] } } }, (at, count) => at >= count / 2);
 }
 
+/** All endpoints but the last one serve; that one gets the copies. */
+export function mirrored(isMirrored: boolean, compare = false): Variant {
+  const everyone = {
+    name: 'everyone',
+    to: 'stable',
+    ...(isMirrored && { mirror: { to: 'canary', maxInFlight: 10_000, compare } }),
+  };
+  return open({ policies: { payments: { ...ROUTED, routes: [everyone] } } }, (at, count) => at === count - 1);
+}
+
 function open(options: GraylaneOptions, isCanary = (at: number, _count: number): boolean => at % 10 === 9): Variant {
   return async (addresses) => {
     const instances = addresses.map((address, index) => {

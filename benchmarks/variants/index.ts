@@ -1,5 +1,5 @@
 import { byHand } from './by-hand';
-import { bare, full, inTurn, routed, split } from './graylane';
+import { bare, full, inTurn, mirrored, routed, split } from './graylane';
 import { metered } from './metered';
 import { plain } from './plain';
 import type { Variant } from './variant';
@@ -39,3 +39,10 @@ export const VARIANTS: Readonly<Record<string, VariantEntry>> = {
 
 /** What a proxy is compared with. */
 export const PROXIED: Readonly<Record<string, VariantEntry>> = { split: { title: 'graylane 90/10', open: split } };
+
+/** A route with a mirror of 100 %, and without. The last endpoint is the mirror. */
+export const MIRRORED: Readonly<Record<string, VariantEntry>> = {
+  unmirrored: { title: 'no mirror', open: () => mirrored(false) },
+  mirrored: { title: 'mirror at 100 %', open: () => mirrored(true) },
+  compared: { title: 'mirror at 100 %, compared', open: () => mirrored(true, true) },
+};

@@ -209,8 +209,8 @@ class GraylaneClient implements Graylane {
 
   explain(service: string, request: ExplainRequest): Explanation {
     checkKeys(request, 'explain', EXPLAIN_KEYS);
-    const isIdempotent = this.#channels.knownMethods.byPath.get(request.method)?.isIdempotent === true;
-    return explainCall(this.#service(this.#parse(service)), request, this.#options.labels, isIdempotent);
+    const facts = this.#channels.knownMethods.byPath.get(request.method);
+    return explainCall(this.#service(this.#parse(service)), request, this.#options.labels, facts);
   }
 
   on(event: 'decision', listener: DecisionListener, options?: DecisionListenerOptions): Subscription {

@@ -16,6 +16,7 @@ import { compileHeaderChanges } from './header-changes';
 import { compileLanes } from './lanes/lane-plan';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
+import { withMirror } from './mirror';
 import { namedLists } from './named-lists';
 import { compileOverride, type EnvironmentOverride } from './override';
 import { parsePolicyText } from './parse-text';
@@ -136,10 +137,13 @@ function buildPlan(
   const routes = (document.routes ?? []).map((route, position): RoutePlan => {
     const salt = route.stickySalt ?? route.name;
     const fault = compileRouteFault(route);
+    const { mirror } = route;
+    const mirrorTo = mirror && destinations.to(mirror.to, true, undefined);
     const entries = (route.split ?? [{ to: route.to, weight: 1 }]).map(({ to, weight }) => {
       const written = readDestination(to, service);
       const subset = subsetName(written, document);
-      return { subset, to: nameAtPlace(subset, written.place), weight, decision: decisionTo(to, route, fault) };
+      const decision = withMirror(decisionTo(to, route, fault), mirror, mirrorTo, destinations.all);
+      return { subset, to: nameAtPlace(subset, written.place), weight, decision };
     });
     const split = compileSplit(entries, { salt, stickBy: route.stickBy?.toLowerCase(), base: defaultSubset });
     return {

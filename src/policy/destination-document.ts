@@ -10,6 +10,7 @@ export type PlaceDestinationDocument<S extends string = string> =
   | (OwnSubsetDocument<S> & (UnpinnedDocument | InDatacenterDocument | AtPeerDocument))
   | (DefaultSubsetDocument & (InDatacenterDocument | AtPeerDocument));
 
+/** Another service. */
 interface OtherServiceDocument {
   /** Consul service whose instances take the calls. Of its policy only the subset holds, with its fallbacks. */
   readonly service: string;
@@ -17,29 +18,41 @@ interface OtherServiceDocument {
   readonly subset?: string;
 }
 
+/** A subset of this policy. */
 interface OwnSubsetDocument<S extends string> {
+  /** Not here. */
   readonly service?: never;
   /** A subset of this policy. */
   readonly subset: S;
 }
 
+/** The default subset of this policy. */
 interface DefaultSubsetDocument {
+  /** Not here. */
   readonly service?: never;
+  /** Not here. */
   readonly subset?: never;
 }
 
+/** Wherever calls go. */
 interface UnpinnedDocument {
+  /** Not here. */
   readonly datacenter?: never;
+  /** Not here. */
   readonly peer?: never;
 }
 
+/** In one datacenter. */
 interface InDatacenterDocument {
   /** Calls go to this datacenter alone, and on to those of the route's `failover`. */
   readonly datacenter: string;
+  /** Not here. */
   readonly peer?: never;
 }
 
+/** At one cluster peer. */
 interface AtPeerDocument {
+  /** Not here. */
   readonly datacenter?: never;
   /** Calls go to this cluster peer alone (Consul 1.13 and later), and on to the places of the route's `failover`. */
   readonly peer: string;

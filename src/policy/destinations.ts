@@ -15,7 +15,7 @@ export function compileDestinations(subsets: Plan['subsets']): readonly Destinat
     for (let next: string | undefined = subset; next !== undefined; next = subsets.get(next)?.fallback) {
       chain.push(next);
       pins.push(pin === undefined ? undefined : [pin]);
-      pin = subsets.get(next)?.fallbackPlace;
+      pin = subsets.get(next)?.fallbackPlace ?? pin;
     }
     const index = destinations.length;
     const isPinned = pins.some((places) => places !== undefined);

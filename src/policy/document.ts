@@ -11,6 +11,7 @@ export type * from './destination-document';
 export type * from './fault-document';
 export type * from './header-document';
 export type * from './lanes/lane-document';
+export type * from './mirror-document';
 export type * from './named-fault-document';
 export type * from './route-document';
 export type * from './subset-document';

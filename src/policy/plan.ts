@@ -201,6 +201,28 @@ export interface Decision {
   readonly responseHeaders?: readonly HeaderChanges[];
   /** The route's. */
   readonly fault?: FaultPlan;
+  /** Copies of the call; undefined: none are made. */
+  readonly mirror?: MirrorPlan | undefined;
+}
+
+/** Copies of the calls of one decision. Built with the decision, and as immutable. */
+export interface MirrorPlan {
+  /** In hundredths of a percent: 10,000 copies every call. */
+  readonly share: number;
+  readonly maxInFlight: number;
+  readonly timeoutMs: number;
+  /** Undefined: answers are not compared. */
+  readonly compare: ComparePlan | undefined;
+  /** Where a copy goes: there alone, and at most once. */
+  readonly copy: Decision;
+  /** Where a second copy goes, which shows what differs between two answers of the call's own destination. */
+  readonly again: Decision;
+}
+
+/** How answers are compared. */
+export interface ComparePlan {
+  /** As written. */
+  readonly ignore: readonly string[];
 }
 
 /** One source of the hash that places a call on the ring. Those that yield something are combined. */

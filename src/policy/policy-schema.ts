@@ -3,6 +3,7 @@ import { namedFault, routeFault } from './fault-schema';
 import { headerChanges } from './header-schema';
 import { laneDimension, lanesSchema } from './lanes/lane-schema';
 import { MAX_FAULTS, MAX_LISTS, MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
+import { mirrorSchema } from './mirror-schema';
 import { closed, count, listOf, type Schema, setOf, shortName } from './schema-parts';
 import { LIST_NAME } from './value-list';
 
@@ -229,6 +230,7 @@ const route: Schema = closed(
     requestHeaders: { ...ref('headerChanges'), description: 'in the metadata that each attempt sends' },
     responseHeaders: { ...ref('headerChanges'), description: 'in the metadata that the caller receives' },
     fault: ref('routeFault'),
+    mirror: mirrorSchema(ref('destination')),
   },
   { required: ['name'], oneOf: [{ required: ['to'] }, { required: ['split'] }] },
 );

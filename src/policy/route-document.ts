@@ -2,27 +2,32 @@ import type { StatusName } from '../base/status-names';
 import type { DestinationDocument, PeerDocument } from './destination-document';
 import type { FaultDocument } from './fault-document';
 import type { HeaderChangesDocument } from './header-document';
+import type { MirrorDocument } from './mirror-document';
 
 /** Calls that match, and where they go: exactly one of `to` and `split`. */
-export type RouteDocument<S extends string = string> = RouteRulesDocument & RouteTargetDocument<S>;
+export type RouteDocument<S extends string = string> = RouteRulesDocument<S> & RouteTargetDocument<S>;
 
 /** Where the calls of a route go. */
 export type RouteTargetDocument<S extends string = string> = WholeRouteDocument<S> | SplitRouteDocument<S>;
 
+/** All calls go one way. */
 interface WholeRouteDocument<S extends string> {
   /** Where all calls go. */
   readonly to: DestinationDocument<S>;
+  /** Not beside `to`. */
   readonly split?: never;
 }
 
+/** Calls go several ways. */
 interface SplitRouteDocument<S extends string> {
   /** Destinations by weight, at most 100. */
   readonly split: readonly SplitEntryDocument<S>[];
+  /** Not beside `split`. */
   readonly to?: never;
 }
 
 /** What a route says beside its destinations. */
-interface RouteRulesDocument {
+interface RouteRulesDocument<S extends string> {
   /** Unique in the policy; also the salt of its split unless `stickySalt` is given. */
   readonly name: string;
   /** Default: matches every call. */
@@ -53,6 +58,8 @@ interface RouteRulesDocument {
   readonly responseHeaders?: HeaderChangesDocument;
   /** Attempts of calls that this route decides fail, or begin late, on purpose and for a while. */
   readonly fault?: FaultDocument;
+  /** Copies of its calls for another destination. Default: none. */
+  readonly mirror?: MirrorDocument<DestinationDocument<S>>;
 }
 
 /** One destination of a split. */

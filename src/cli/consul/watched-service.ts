@@ -7,6 +7,7 @@ import { createGraylaneWith } from '../../client/graylane';
 import type { GraylaneOptions } from '../../client/options';
 import { isFilterSettled } from '../../client/state/readiness';
 import type { Snapshot } from '../../policy/membership/snapshot';
+import { foundBy } from '../../policy/places/lookups';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 import { type ConsulFlags, consulOptions, namedDatacenters } from './consul-connection';
@@ -90,9 +91,9 @@ function isComplete(snapshot: Snapshot | undefined): boolean {
   if (snapshot?.instances.datacenters.every(isHeardOf) !== true) return false;
   const { lookups } = snapshot.instances;
   return [...snapshot.plan.subsets.values()].every((subset) =>
-    (subset.lookups ?? snapshot.plan.peers ?? []).every(({ key }) => {
-      const state = lookups?.get(key);
-      return state !== undefined && isHeardOf(state) && isFiltered(state, subset.filter);
+    (subset.lookups ?? snapshot.plan.peers ?? []).every((lookup) => {
+      const found = foundBy(lookup, lookups);
+      return found.length > 0 && found.every((state) => isHeardOf(state) && isFiltered(state, subset.filter));
     }),
   );
 }

@@ -27,6 +27,7 @@ export const VARIABLES: readonly string[] = [
   'GRAYLANE_DEBUG',
   'GRAYLANE_OVERRIDE',
   'GRAYLANE_POLICY_KEY',
+  'GRAYLANE_SERVICE',
   'GRAYLANE_ZONE',
 ];
 

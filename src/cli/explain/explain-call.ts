@@ -88,6 +88,7 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
   ] as const) {
     if (changes !== undefined) io.line(`   headers of the ${of}: ${changes.join(', ')}`);
   }
+  if (decision.mirror !== undefined) io.line(`   ${describeMirror(decision.mirror)}`);
   if (override !== undefined) {
     const until = override.until === undefined ? '' : ` until ${override.until}`;
     io.line(
@@ -135,6 +136,13 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
     if (limit !== undefined) io.line(`   ${describeLimit(limit)}`);
   }
   for (const { subset, zones } of tiers) if (zones !== undefined) io.line(`   ${subset}: ${describeZones(zones)}`);
+}
+
+type ExplainedMirror = NonNullable<Explanation['routing']['decision']['mirror']>;
+
+function describeMirror({ to, percent, compare, skipped }: ExplainedMirror): string {
+  if (skipped !== undefined) return `not mirrored to ${to}: ${skipped}`;
+  return `mirrored to ${to}${percent < 100 ? `, ${percent} % of such calls` : ''}; answers compared: ${compare}`;
 }
 
 /** Whether an instance could serve the call. */

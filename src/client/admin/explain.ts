@@ -19,6 +19,7 @@ import { meantLanes } from '../balancer/tiers/meant-lanes';
 import { keptShare, spillName } from '../balancer/tiers/spill';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { BreakerView } from '../breaker/view';
+import type { MethodFacts } from '../grpc/known-methods';
 import type { ClientMode } from '../state/policy-state';
 import type { Service } from '../state/service';
 import { balancingOf, type SubsetBalancingView } from './balancing-view';
@@ -95,7 +96,7 @@ export function explainCall(
   service: Service,
   request: ExplainRequest,
   staticLabels: Readonly<Record<string, string>>,
-  isIdempotent: boolean,
+  facts: MethodFacts | undefined,
 ): Explanation {
   const { snapshot } = service;
   if (snapshot === undefined) throw new GraylaneError('NOT_READY', service.pendingReason());
@@ -106,7 +107,7 @@ export function explainCall(
     force: request.force,
     stickyKey: request.stickyKey,
   };
-  const routing = explainRouting(plan, input, service, isIdempotent);
+  const routing = explainRouting(plan, input, service, facts?.isIdempotent === true, facts?.kind);
   const tiers = explainTiers(service, plan, snapshot, routing.decision);
   return {
     service: service.service,

@@ -4,6 +4,7 @@ import type { PolicyDocument } from '../../policy/document';
 import { inspectLanes, type LaneInspection } from '../../policy/lanes/inspect-lanes';
 import { membershipOf } from '../../policy/membership/membership';
 import { decidingPlan } from '../../policy/membership/snapshot';
+import { foundBy } from '../../policy/places/lookups';
 import type { PolicyOrigin, PolicyProblem } from '../../policy/plan';
 import type { MethodTimeView } from '../balancer/attempts/methods';
 import type { Endpoint } from '../balancer/endpoints/endpoint';
@@ -15,6 +16,7 @@ import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { GuardView } from '../breaker/guard/subset-guard';
 import type { OutlierView } from '../breaker/outlier/trial';
 import type { BreakerView } from '../breaker/view';
+import type { RouteMirrorView } from '../grpc/mirror/route-mirror';
 import { formatTarget } from '../grpc/target';
 import type { ClientZoneView } from '../state/client-zone';
 import type { ClientMode } from '../state/policy-state';
@@ -39,7 +41,7 @@ export interface ServiceInspection {
   readonly policy: PolicyInspection;
   /** By datacenter, local first: what the registry said. */
   readonly datacenters: readonly DatacenterInspection[];
-  /** What the targets of a discovery chain, and the peers of a policy document, are looked up by; empty without any. */
+  /** What discovery chains, peers, pinned places and other services are looked up by; empty without any. */
   readonly lookups: readonly LookupInspection[];
   /** In which zone of the local datacenter this client is, or why that is not known. */
   readonly clientZone: ClientZoneView;
@@ -59,6 +61,8 @@ export interface ServiceInspection {
   readonly balancing: readonly SubsetBalancingView[];
   /** How the subsets stand whose calls are limited; empty where the policy limits none. */
   readonly limits: readonly SubsetLimitView[];
+  /** Copies of calls, by route; empty where none was made. */
+  readonly mirrors: readonly RouteMirrorView[];
   /** Calls and retries of the last ten seconds. */
   readonly retryBudget: { readonly calls: number; readonly retries: number };
   /** Labels that calls carried twice since the Graylane client was opened; each counted as absent. */
@@ -97,6 +101,14 @@ interface PolicyInspection {
   readonly failure: string | undefined;
   /** It was deleted where it came from, and goes on. */
   readonly isOrphaned: boolean;
+  /** The policies of other services that it leads to. */
+  readonly others: readonly OtherPolicyInspection[];
+}
+
+/** The policy of a service that a destination names. */
+interface OtherPolicyInspection extends Pick<PolicyInspection, 'revision' | 'origin' | 'rejected' | 'failure'> {
+  /** Consul service name. */
+  readonly service: string;
 }
 
 /** What is known of a service in one datacenter. */
@@ -142,7 +154,7 @@ export interface DatacenterInspection {
   readonly staleForMs: number | undefined;
 }
 
-/** A service in one place that a discovery chain leads to, or with a peer that a policy document leads to. */
+/** A service in one place that a discovery chain, or a destination of a policy document, leads to. */
 export interface LookupInspection extends DatacenterInspection {
   /** Service that is looked up. */
   readonly service: string;
@@ -234,6 +246,9 @@ export function inspectService(service: Service): ServiceInspection {
       rejected: policyState.rejected,
       failure: policyState.failure,
       isOrphaned: policyState.isOrphaned,
+      others: [...service.otherPolicies].map(([name, { plan: other, rejected, failure }]) => {
+        return { service: name, revision: other?.revision, origin: other?.origin, rejected, failure };
+      }),
     },
     datacenters: (service.sourceState?.datacenters ?? []).map((state) => inspectDatacenter(service, state)),
     lookups: inspectLookups(service),
@@ -247,6 +262,7 @@ export function inspectService(service: Service): ServiceInspection {
     balancing:
       snapshot === undefined ? [] : [...snapshot.plan.subsets.keys()].map((name) => balancingOf(snapshot.plan, name)),
     limits: service.limits.views(),
+    mirrors: service.mirrors?.views() ?? [],
     retryBudget: { calls: service.balancer.retryBudget.calls, retries: service.balancer.retryBudget.retries },
     repeatedLabels: service.repeatedLabels,
     lanes: snapshot === undefined ? [] : inspectLanes(decidingPlan(snapshot), membership, service.clock.wallNow()),
@@ -265,9 +281,8 @@ export function inspectZones({ balancer: { zonePreferences, clock } }: Service):
 function inspectLookups(service: Service): LookupInspection[] {
   const states = service.snapshot?.instances.lookups;
   return (service.snapshot === undefined ? [] : lookupsOf(decidingPlan(service.snapshot))).flatMap((lookup) => {
-    const state = states?.get(lookup.key);
-    const { service: name, datacenter } = lookup;
-    return state === undefined ? [] : [{ ...inspectDatacenter(service, state), datacenter, service: name }];
+    const found = foundBy(lookup, states);
+    return found.map((state) => ({ ...inspectDatacenter(service, state), service: lookup.service }));
   });
 }
 

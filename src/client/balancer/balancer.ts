@@ -17,6 +17,7 @@ import {
 } from '../grpc/grpc-js';
 import { AttemptPool } from './attempts/attempt';
 import type { BalancerContext, ChannelLink } from './context';
+import { CopyPicker } from './copies/copy-picker';
 import type { ChannelConnection } from './endpoints/connection';
 import { ConnectionSet, type ConnectionSetListener } from './endpoints/connection-set';
 import type { EndpointsObserver } from './endpoints/endpoint-registry';
@@ -306,13 +307,18 @@ class BalancerGroup implements EndpointsObserver, ConnectionSetListener {
 
   #tell(member: GroupMember): void {
     const state = this.#state;
+    const { link } = member;
     member.state = state;
-    member.link.isReady = state === connectivity.READY;
-    member.link.waitingReason = this.#waitingReason;
-    if (this.#topology !== undefined) member.picker ??= new SnapshotPicker(this as PickerGroup);
+    link.isReady = state === connectivity.READY;
+    link.waitingReason = this.#waitingReason;
+    if (this.#topology !== undefined) member.picker ??= this.#pickerFor(link);
     if (member.picker !== undefined) member.picker.hasWaiting = false;
     const picker: Picker = member.picker ?? waitingPicker;
     member.helper.updateState(state, picker, this.#error);
+  }
+
+  #pickerFor({ isForCopies }: ChannelLink): GroupPicker {
+    return isForCopies ? new CopyPicker(this as PickerGroup) : new SnapshotPicker(this as PickerGroup);
   }
 
   #describeWaiting(): string {
@@ -324,6 +330,11 @@ class BalancerGroup implements EndpointsObserver, ConnectionSetListener {
   }
 }
 
+interface GroupPicker extends Picker {
+  /** Some call of the channel may wait to be picked again: grpc-js does that only when it is given a picker. */
+  hasWaiting: boolean;
+}
+
 /** One channel of a group, between two idle spells. */
 class GroupMember {
   readonly group: BalancerGroup;
@@ -332,7 +343,7 @@ class GroupMember {
   /** What the channel was last told; undefined before the first time. */
   state: number | undefined = undefined;
   /** Undefined until something is known. */
-  picker: SnapshotPicker | undefined = undefined;
+  picker: GroupPicker | undefined = undefined;
 
   constructor(group: BalancerGroup, helper: ChannelControlHelper, link: ChannelLink) {
     this.group = group;

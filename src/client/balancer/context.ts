@@ -191,6 +191,8 @@ export class BalancerContext implements AnswerJudge {
 /** How a channel's resolver, selector and balancer find each other. Travels as a resolver attribute. */
 export interface ChannelLink {
   readonly context: BalancerContext;
+  /** The channel carries copies of calls, and nothing else. */
+  readonly isForCopies: boolean;
   /** Set by the balancer: false means that calls may have to wait, so the selector adds a reason to their status. */
   isReady: boolean;
   /** Set by the balancer: what stands in the way of a call that waits. */

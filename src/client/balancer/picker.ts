@@ -334,7 +334,8 @@ function hashAt({ hash, hashes, decision }: CallState, { subset }: Pool): number
   return hashes?.[decision?.destination.chain.indexOf(subset) ?? -1] ?? hash;
 }
 
-function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {
+/** Undefined: nobody in the pool can take it now. */
+export function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {
   const picked = pool.picker?.pick(pick);
   if (picked === undefined) return pick.tried === undefined ? undefined : pool.scan(pick);
   // What a pool picker returns is one of the connections that it was made of.

@@ -30,6 +30,8 @@ export interface CallScope {
 /** A scope as it is kept, with the call that is being served in it. */
 export interface AmbientScope extends CallScope {
   readonly served?: ServedCall | undefined;
+  /** What is served is the copy of a call. */
+  readonly isCopy?: boolean;
 }
 
 /** The scopes of one Graylane client: those of two clients never mix. */
@@ -53,8 +55,8 @@ export class CallScopes implements IncomingContexts {
   }
 
   /** For a call that came in: it begins anew, whatever scope the server was started in. */
-  prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined): ContextRunner {
-    const scope: AmbientScope = { labels, served };
+  prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined, isCopy: boolean): ContextRunner {
+    const scope: AmbientScope = { labels, served, isCopy };
     const run: ContextRunner = (fn) => this.storage.run(scope, fn);
     if (!this.usesBaggage) return run;
     const arrived = withBaggage(labels, false);

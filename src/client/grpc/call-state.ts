@@ -156,7 +156,7 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   /** What the channel's own service config says of the method, for where the policy says nothing. */
   channelConfig: ChannelMethodConfig | undefined = undefined;
   /** Where labels are read; undefined before the decision. */
-  #metadata: Pick<Metadata, 'get'> | undefined = undefined;
+  protected metadata: Pick<Metadata, 'get'> | undefined = undefined;
   #staticLabels: Readonly<Record<string, string>> | undefined = undefined;
   #onRepeated: ((key: string) => void) | undefined = undefined;
   #rules: RetryRules | undefined = undefined;
@@ -199,7 +199,7 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
     staticLabels: Readonly<Record<string, string>> | undefined,
     onRepeated?: (key: string) => void,
   ): void {
-    this.#metadata = metadata;
+    this.metadata = metadata;
     this.#staticLabels = staticLabels;
     this.#onRepeated = onRepeated;
   }
@@ -211,7 +211,7 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
 
   /** A label. One that the metadata holds twice counts as absent, since it is unclear which was meant. */
   get(key: string): string | undefined {
-    const metadata = this.#metadata;
+    const metadata = this.metadata;
     if (metadata === undefined || key.endsWith('-bin')) return undefined;
     const isCookie = key.startsWith(COOKIE_PREFIX);
     const values = isCookie ? cookieValues(metadata.get('cookie'), key) : metadata.get(key);

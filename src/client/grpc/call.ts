@@ -1,4 +1,4 @@
-import type { Context } from '@opentelemetry/api';
+import type { Context, SpanContext } from '@opentelemetry/api';
 import type { Clock, Timer } from '../../base/clock';
 import { callListener, type Logger } from '../../base/logger';
 import type { DependentCall, Refusal, ServedCall } from '../propagation/served-call';
@@ -9,12 +9,15 @@ import {
   attachToMetadata,
   type Call,
   type CallCredentials,
+  type Deadline,
   type InterceptingListener,
   isNoCredentials,
   type Metadata,
   type StatusObject,
 } from './grpc-js';
 import type { KnownMethods } from './known-methods';
+import type { ChannelMirror, MirrorableCall } from './mirror/channel-mirror';
+import type { MirroredCall } from './mirror/mirrored-call';
 
 const OK = 0;
 const DEADLINE_EXCEEDED = 4;
@@ -29,6 +32,9 @@ export interface CallHome {
   readonly telemetry: ServiceTelemetry | undefined;
   readonly knownMethods: KnownMethods;
   readonly callsInFlight: CallsInFlight;
+  /** Makes copies of the channel's calls. Made by the first call that has a mirror. */
+  mirror: ChannelMirror | undefined;
+  openMirror(): ChannelMirror;
 }
 
 /** Calls of one Graylane client that have started and not ended. */
@@ -48,7 +54,13 @@ export interface CallsInFlight {
  * The call is an AsyncResource, which costs less than having one, or an `AsyncLocalStorage.snapshot()`: see
  * docs/performance.md.
  */
-export class GraylaneCall extends CallState implements Call, InterceptingListener, AttemptObserver, DependentCall {
+export class GraylaneCall
+  extends CallState
+  implements Call, InterceptingListener, AttemptObserver, DependentCall, MirrorableCall
+{
+  readonly host: string | null | undefined;
+  ownCredentials: CallCredentials | undefined = undefined;
+  readonly #deadline: Deadline;
   readonly #inner: Call;
   readonly #home: CallHome;
   readonly #callerContext: Context | undefined;
@@ -63,10 +75,14 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
   /** Of a call that is observed. */
   #startedAtMs = 0;
   #isOpen = false;
+  /** Undefined: nothing of the call is copied. */
+  #mirrored: MirroredCall | undefined = undefined;
+  /** What was sent before the decision. */
+  #early: EarlyRequest | undefined = undefined;
 
   /**
    * `callerContext`: the OpenTelemetry context of the caller; undefined when no spans are wanted. `served`: the call
-   * for which this one is made. `isShortened`: its deadline is that of `served`.
+   * for which this one is made. `isShortened`: `deadline` is that of `served`.
    */
   constructor(
     inner: Call,
@@ -75,19 +91,25 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
     scope: AmbientScope | undefined,
     callerContext: Context | undefined,
     served: ServedCall | undefined,
+    deadline: Deadline,
     isShortened: boolean,
+    host: string | null | undefined,
   ) {
     super(method, scope, home.knownMethods.byPath.get(method));
     this.#inner = inner;
     this.#home = home;
     this.#callerContext = callerContext;
     this.#served = served;
+    this.#deadline = deadline;
     this.#isShortened = isShortened;
+    this.host = host;
   }
 
   // CallState
 
   override decided(isLate: boolean): void {
+    if (this.decision?.mirror !== undefined) this.#beginMirror();
+    this.#early = undefined;
     const timeoutMs = this.decision?.timeoutMs;
     if (!isLate || timeoutMs === undefined || !this.#isOpen) return;
     this.#timeout = this.#home.clock.setTimer(timeoutMs, () => {
@@ -96,6 +118,38 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
       this.#inner.cancelWithStatus(DEADLINE_EXCEEDED, `Deadline exceeded after ${spent}s (${cause})`);
     });
   }
+
+  #beginMirror(): void {
+    this.#home.mirror ??= this.#home.openMirror();
+    this.#mirrored = this.#home.mirror.begin(this, this.metadata as Metadata);
+    const { messages = [], isWhole = false } = this.#early ?? {};
+    for (const message of messages) this.#mirrored?.send({ message, flags: undefined });
+    if (isWhole) this.#mirrored?.halfClose();
+  }
+
+  // MirrorableCall
+
+  get deadlineMs(): number {
+    return Number(this.#deadline);
+  }
+
+  get channelTimeoutMs(): number | undefined {
+    return this.channelConfig?.timeoutMs;
+  }
+
+  get mayRunAgain(): boolean {
+    return this.mayRetry || this.hedging !== undefined;
+  }
+
+  get isOfCopy(): boolean {
+    return this.scope?.isCopy === true;
+  }
+
+  get spanContext(): SpanContext | undefined {
+    return this.#observed?.spanContext;
+  }
+
+  // CallState
 
   override answering(peer: string): void {
     this.#peer = peer;
@@ -188,13 +242,19 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
   }
 
   sendMessageWithContext(...[context, message]: Parameters<Call['sendMessageWithContext']>): void {
-    const { callback } = context;
-    if (callback === undefined) {
-      this.#inner.sendMessageWithContext(context, message);
-      return;
+    const { callback, flags } = context;
+    if (callback === undefined) this.#inner.sendMessageWithContext(context, message);
+    else {
+      const inScope: typeof callback = (error) => this.runInAsyncScope(callback, undefined, error);
+      this.#inner.sendMessageWithContext({ ...context, callback: inScope }, message);
     }
-    const inScope: typeof callback = (error) => this.runInAsyncScope(callback, undefined, error);
-    this.#inner.sendMessageWithContext({ ...context, callback: inScope }, message);
+    if (this.#mirrored !== undefined) this.#mirrored.send({ message, flags });
+    else if (this.decision === undefined) this.#keepEarly().messages.push(message);
+  }
+
+  #keepEarly(): EarlyRequest {
+    this.#early ??= new EarlyRequest();
+    return this.#early;
   }
 
   startRead(): void {
@@ -203,6 +263,8 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
 
   halfClose(): void {
     this.#inner.halfClose();
+    if (this.#mirrored !== undefined) this.#mirrored.halfClose();
+    else if (this.decision === undefined) this.#keepEarly().isWhole = true;
   }
 
   getCallNumber(): number {
@@ -210,6 +272,7 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
   }
 
   setCredentials(credentials: CallCredentials): void {
+    this.ownCredentials = credentials;
     this.#inner.setCredentials(this.inCallersContext(credentials));
   }
 
@@ -225,6 +288,7 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
   }
 
   onReceiveMessage(message: unknown): void {
+    this.#mirrored?.received(message);
     const listener = this.#listener;
     if (listener !== undefined) this.runInAsyncScope(listener.onReceiveMessage, listener, message);
   }
@@ -239,6 +303,7 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
     if (this.#isOpen) {
       this.#isOpen = false;
       this.#timeout?.cancel();
+      this.#mirrored?.ended(status.code, this.lastEnding === 'answered');
       this.#served?.remove(this);
       if (status.code !== OK && this.isTriedOut) this.#served?.failedBelow();
       const { callsInFlight, clock } = this.#home;
@@ -281,6 +346,12 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
     };
     callListener(observe, report, 'observe', this.#home.logger);
   }
+}
+
+/** What a call has sent before its decision, should it be copied. grpc-js keeps the same messages until then. */
+class EarlyRequest {
+  isWhole = false;
+  readonly messages: Buffer[] = [];
 }
 
 function addLabels(metadata: Metadata, labels: Readonly<Record<string, string>>): void {

@@ -10,12 +10,14 @@ import {
   type ChannelCredentials,
   type ChannelOptions,
   CLIENT_OPTION,
+  COPIES_OPTION,
   GROUP_OPTION,
   type GrpcModule,
   sameCredentials,
   sameSubchannelOptions,
 } from './grpc-js';
 import { KnownMethods } from './known-methods';
+import { ChannelMirror } from './mirror/channel-mirror';
 import { formatTarget, type Target } from './target';
 export interface ChannelSetDeps {
   readonly grpc: GrpcModule;
@@ -30,6 +32,8 @@ interface OpenChannel {
   readonly target: string;
   /** What the user has, and the calls in flight. */
   readonly outer: WeakRef<GraylaneChannel>;
+  /** Carries copies of its calls; undefined until there are any. */
+  copies: Channel | undefined;
 }
 
 /**
@@ -44,6 +48,7 @@ export class ChannelSet {
   readonly #groups = new ChannelGroups();
   readonly #open = new Map<Channel, OpenChannel>();
   readonly #abandoned = new FinalizationRegistry<Channel>((inner) => {
+    this.#open.get(inner)?.copies?.close();
     if (this.#open.delete(inner)) inner.close();
   });
   readonly #callsInFlight: CallsInFlight = { count: 0, onIdle: undefined };
@@ -66,7 +71,8 @@ export class ChannelSet {
     const address = formatTarget(target);
     const options = { ...DEFAULT_CHANNEL_OPTIONS, ...given, ...FIXED_CHANNEL_OPTIONS, [CLIENT_OPTION]: handle };
     const group = this.#groups.of(address, credentials, options);
-    const inner = new grpc.Channel(address, credentials, { ...options, [GROUP_OPTION]: group });
+    const grouped = { ...options, [GROUP_OPTION]: group };
+    const inner = new grpc.Channel(address, credentials, grouped);
     const channel: GraylaneChannel = new GraylaneChannel(
       inner,
       {
@@ -78,6 +84,14 @@ export class ChannelSet {
         telemetry: service.telemetry,
         knownMethods: this.knownMethods,
         callsInFlight: this.#callsInFlight,
+        mirror: undefined,
+        openMirror: () =>
+          new ChannelMirror(service, () => {
+            const copies = new grpc.Channel(address, credentials, { ...grouped, [COPIES_OPTION]: true });
+            const entry = this.#open.get(inner);
+            if (entry !== undefined) entry.copies = copies;
+            return copies;
+          }),
         channelClosed: (closed) => {
           this.#open.delete(inner);
           this.#abandoned.unregister(closed);
@@ -85,7 +99,7 @@ export class ChannelSet {
       },
       scopes,
     );
-    this.#open.set(inner, { target: address, outer: new WeakRef(channel) });
+    this.#open.set(inner, { target: address, outer: new WeakRef(channel), copies: undefined });
     this.#abandoned.register(channel, inner, channel);
     return channel;
   }

@@ -34,6 +34,7 @@ export class GraylaneChannel implements Channel {
     if (this.#inner instanceof ClosedChannel) return;
     const inner = this.#inner;
     this.#inner = new ClosedChannel(inner, this.#home.service, reason);
+    this.#home.mirror?.close();
     inner.close();
     this.#home.channelClosed(this);
   }
@@ -67,7 +68,7 @@ export class GraylaneChannel implements Channel {
     const held = served === undefined ? deadline : served.shorten(deadline);
     const inner = this.#inner.createCall(method, held, host, parentCall, propagateFlags);
     const around = this.#home.telemetry?.callerContext();
-    return new GraylaneCall(inner, this.#home, method, scope, around, served, held !== deadline);
+    return new GraylaneCall(inner, this.#home, method, scope, around, served, held, held !== deadline, host);
   }
 }
 

@@ -69,6 +69,8 @@ export const CONFIG_SELECTOR_KEY = 'grpc.internal.config_selector';
 export const CLIENT_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.client`;
 /** Channels with the same object under this option share their subchannels and one balancer. */
 export const GROUP_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.group`;
+/** Set on the channel that the copies of another channel's calls go through. */
+export const COPIES_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.copies`;
 export const LINK_ATTRIBUTE: string = `${UNCOMPARED_PREFIX}.graylane.link`;
 
 /** The one service config that resolvers of this library hand over. */

@@ -10,6 +10,10 @@ export interface MethodFacts {
   readonly kind: CallKind;
   /** Its `idempotency_level` is NO_SIDE_EFFECTS or IDEMPOTENT. */
   readonly isIdempotent: boolean;
+  /** Reads an answer; undefined where the definition does not show how. May throw. */
+  readonly deserialize?: ((bytes: Buffer) => unknown) | undefined;
+  /** As the definition has it: that of proto-loader carries descriptors. */
+  readonly responseType?: unknown;
 }
 
 type Transformer = NonNullable<ClientOptions['callInvocationTransformer']>;
@@ -31,13 +35,15 @@ export class KnownMethods {
   learnFrom(inner: Transformer | undefined): Transformer {
     const known = this;
     return function (this: unknown, call) {
-      const { path, requestStream, responseStream } = call.methodDefinition;
+      const { path, requestStream, responseStream, responseDeserialize } = call.methodDefinition;
       known.learn(
         (this as { readonly constructor?: { readonly service?: unknown } } | undefined)?.constructor?.service,
       );
       const facts = known.byPath.get(path);
       const kind = kindOf(requestStream, responseStream);
-      if (facts?.kind !== kind) known.#add(path, { kind, isIdempotent: facts?.isIdempotent ?? false });
+      if (facts?.kind !== kind) {
+        known.#add(path, { kind, isIdempotent: facts?.isIdempotent ?? false, deserialize: responseDeserialize });
+      }
       return inner === undefined ? call : inner.call(this, call);
     };
   }
@@ -52,17 +58,29 @@ export class KnownMethods {
     const { methods, fullName } = definition;
     for (const method of Object.values(isRecord(methods) ? methods : definition)) {
       if (!isRecord(method)) continue;
-      const { requestStream, responseStream, options, name } = method;
+      const { requestStream, responseStream, responseType, options, name } = method;
       const path = method['path'] ?? `/${String(fullName)}/${String(name)}`;
       if (typeof path !== 'string' || typeof requestStream !== 'boolean' || typeof responseStream !== 'boolean')
         continue;
-      this.#add(path, { kind: kindOf(requestStream, responseStream), isIdempotent: isIdempotent(options) });
+      const kind = kindOf(requestStream, responseStream);
+      const deserialize = deserializerOf(method);
+      this.#add(path, { kind, isIdempotent: isIdempotent(options), deserialize, responseType });
     }
   }
 
   #add(path: string, facts: MethodFacts): void {
     if (this.byPath.has(path) || this.byPath.size < MOST_METHODS) this.byPath.set(path, facts);
   }
+}
+
+/** grpc-js' own form, or the `decode` of ts-proto's types. */
+function deserializerOf({
+  responseDeserialize,
+  responseType,
+}: Readonly<Record<string, unknown>>): MethodFacts['deserialize'] {
+  if (typeof responseDeserialize === 'function') return (bytes) => responseDeserialize(bytes);
+  const decode = isRecord(responseType) ? responseType['decode'] : undefined;
+  return typeof decode === 'function' ? (bytes) => decode.call(responseType, bytes) : undefined;
 }
 
 function kindOf(requestStream: boolean, responseStream: boolean): CallKind {

@@ -1,7 +1,8 @@
 import type { HedgingPlan } from '../../policy/plan';
 import type { BalancerContext, ChannelLink } from '../balancer/context';
 import type { Service } from '../state/service';
-import { CALL_STATE, CallState, type RetryRules } from './call-state';
+import { BareCall } from './bare-call';
+import { CALL_STATE, type CallState, type RetryRules } from './call-state';
 import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
 import { type ClientHandle, soleClient } from './client-registry';
 
@@ -12,6 +13,7 @@ import {
   type ChannelOptions,
   CLIENT_OPTION,
   CONFIG_SELECTOR_KEY,
+  COPIES_OPTION,
   type ConfigSelector,
   type Filter,
   type FilterFactory,
@@ -25,6 +27,7 @@ import {
   seconds,
   serviceConfig,
 } from './grpc-js';
+import { CopySelector } from './mirror/copy-selector';
 import { responseFilter } from './response-filter';
 import { targetFromUri } from './target';
 
@@ -54,8 +57,11 @@ export function createResolverClass(): ResolverConstructor {
       this.#service = client.service(targetFromUri(target));
       const config = readChannelServiceConfig(this.#service, options);
       this.#listener = listener;
-      this.#link = createLink(this.#service);
-      this.#selector = new StableSelector(this.#service, this.#link, retryRules(this.#link.context, options), config);
+      const isForCopies = options[COPIES_OPTION] !== undefined;
+      this.#link = createLink(this.#service, isForCopies);
+      this.#selector = isForCopies
+        ? new CopySelector()
+        : new StableSelector(this.#service, this.#link, retryRules(this.#link.context, options), config);
     }
 
     /**
@@ -88,8 +94,9 @@ export function createResolverClass(): ResolverConstructor {
   };
 }
 
-function createLink({ service, balancer }: Service): ChannelLink {
-  return { context: balancer, isReady: false, waitingReason: undefined, toJSON: () => `link to ${service}` };
+function createLink({ service, balancer }: Service, isForCopies: boolean): ChannelLink {
+  const toJSON = (): string => `link to ${service}`;
+  return { context: balancer, isForCopies, isReady: false, waitingReason: undefined, toJSON };
 }
 
 function retryRules(context: BalancerContext, options: ChannelOptions): RetryRules {
@@ -123,8 +130,7 @@ class StableSelector implements ConfigSelector {
     const config = this.#config?.methodConfigFor(method);
     if (config?.waitForReady !== undefined) applyWaitForReady(config.waitForReady, metadata);
     const call =
-      (attachedToMetadata(metadata, CALL_STATE) as CallState | undefined) ??
-      new CallState(method, undefined, undefined, this.#service.bareObserver);
+      (attachedToMetadata(metadata, CALL_STATE) as CallState | undefined) ?? new BareCall(method, this.#service);
     call.route(this.#retryRules, config);
     const { snapshot } = this.#service;
     if (snapshot !== undefined) {

@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import { type AcceptOptions, type AcceptRules, parseAcceptOptions } from './accept';
 import { keepBaggage } from './baggage';
 import { addCallerLabels, type CallerFacts } from './caller-labels';
-import type { ContextRunner, IncomingContexts, SentValues } from './incoming-labels';
+import { type ContextRunner, type IncomingContexts, MIRROR_KEY, type SentValues } from './incoming-labels';
 
 /** The part of a request that is read: Node's own, Express', or Fastify's with the one of Node in `raw`. */
 export interface HttpRequest {
@@ -29,7 +29,7 @@ export function createHttpMiddleware(contexts: IncomingContexts, options: Accept
     if (rules.caller !== undefined) addCallerLabels(labels, rules.caller, factsOf(raw));
     strip(raw, rules);
     if (contexts.usesBaggage) filterBaggage(raw, rules);
-    const runner = contexts.prepare(labels, undefined);
+    const runner = contexts.prepare(labels, undefined, raw.headers[MIRROR_KEY] !== undefined);
     // Node emits the events of a body in the context of the connection, and a body parser would go on in that context.
     keepContext(raw, runner);
     keepContext(nodesOwn(response), runner);

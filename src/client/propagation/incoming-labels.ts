@@ -3,6 +3,9 @@ import type { AcceptRules } from './accept';
 import { readBaggage } from './baggage';
 import type { ServedCall } from './served-call';
 
+/** What the copy of a call bears, with the name of the route that is mirrored. */
+export const MIRROR_KEY = 'x-graylane-mirror';
+
 /** The metadata or headers of a caller, by lower-case key: one value, or several when the key came more than once. */
 export interface SentValues {
   values(key: string): readonly (string | Buffer)[];
@@ -19,9 +22,9 @@ export interface IncomingContexts {
   /**
    * Prepares the async context of one incoming call: these labels, and nothing of the context that the server was
    * started in. Called in the context in which the call arrived. `served`: the deadline for calls made in it; undefined
-   * for HTTP.
+   * for HTTP. `isCopy`: the call is a copy, and none is made of calls in that context.
    */
-  prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined): ContextRunner;
+  prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined, isCopy: boolean): ContextRunner;
 }
 
 /** The longest value that policies match; all values together as much as W3C allows baggage. */

@@ -2,7 +2,7 @@ import type { GrpcModule, Metadata, ServerInterceptingCall, ServerInterceptor, S
 import { type AcceptRules, parseAcceptOptions, type ServerInterceptorOptions } from './accept';
 import { keepBaggage } from './baggage';
 import { addCallerLabels } from './caller-labels';
-import type { ContextRunner, IncomingContexts } from './incoming-labels';
+import { type ContextRunner, type IncomingContexts, MIRROR_KEY } from './incoming-labels';
 import { ServedCall } from './served-call';
 
 const OK = 0;
@@ -101,9 +101,10 @@ class IncomingCall {
         certificate: () => this.#call.getAuthContext().sslPeerCertificate,
       });
     }
+    const isCopy = metadata.get(MIRROR_KEY).length > 0;
     strip(metadata, rules);
     if (contexts.usesBaggage) filterBaggage(metadata, rules);
-    this.#runInContext = contexts.prepare(labels, this.served);
+    this.#runInContext = contexts.prepare(labels, this.served, isCopy);
   }
 }
 

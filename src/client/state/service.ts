@@ -13,6 +13,7 @@ import type { BreakerRegistry } from '../breaker/registry';
 import type { AttemptObserver, CallState } from '../grpc/call-state';
 import type { DecisionEvents } from '../grpc/decision-events';
 import type { Metadata } from '../grpc/grpc-js';
+import type { Mirrors } from '../grpc/mirror/mirrors';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { ClientZone, ClientZoneView } from './client-zone';
 import type { ClientMode, PolicyState } from './policy-state';
@@ -59,6 +60,8 @@ export class Service extends ServiceState implements BalancedService {
   /** Compare subsets by what this Graylane client sees of them, and shed the worse. */
   readonly guards: Guards;
   readonly telemetry: ServiceTelemetry | undefined;
+  /** Copies of its calls; undefined until a call has a mirror. */
+  mirrors: Mirrors | undefined = undefined;
   readonly #options: ServiceOptions;
   readonly #onRepeatedLabel = (): void => {
     // Listeners of a decision read its labels once more.

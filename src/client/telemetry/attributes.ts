@@ -43,6 +43,13 @@ export const FAULT = 'graylane.fault';
 export const FAULT_KIND = 'graylane.fault.kind';
 /** What became of a call that a fault concerns. */
 export const OUTCOME = 'graylane.outcome';
+/** On the span of a copy. */
+export const MIRROR = 'graylane.mirror';
+/** Of copies: `mirror`, or `noise` for one to the call's own destination. */
+export const MIRROR_KIND = 'graylane.mirror.kind';
+export const MIRROR_REASON = 'graylane.mirror.reason';
+export const MIRROR_RESULT = 'graylane.mirror.result';
+export const MIRROR_FIELD = 'graylane.mirror.field';
 
 /** `OK`, `UNAVAILABLE`, ...; a number that is no gRPC code counts as UNKNOWN, so that labels stay bounded. */
 export function statusText(code: number): string {

@@ -3,6 +3,7 @@ import {
   type Context,
   propagation,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   type TextMapSetter,
@@ -131,6 +132,10 @@ export class CallTrace {
       // The call goes on without a trace.
     }
     return undefined;
+  }
+
+  get spanContext(): SpanContext {
+    return this.#span.spanContext();
   }
 
   attemptPicked(attempt: AttemptView, metadata: Metadata): void {

@@ -2,6 +2,7 @@ import { ofKey } from '../../base/of-key';
 import { boundedSubset } from '../../policy/lanes/lane-plan';
 import type { BreakerLevel } from '../breaker/view';
 import { FaultCounts } from './fault-counts';
+import { MirrorCounts } from './mirror-counts';
 
 const CODES = 17;
 const MOST_TIERS = 10;
@@ -47,6 +48,7 @@ export class Counts {
   policiesRejected = 0;
   /** Retries and hedges not made because the budget was spent. */
   retriesRefused = 0;
+  readonly mirrored: MirrorCounts = new MirrorCounts();
 
   get rows(): readonly Row[] {
     return this.#rows;
@@ -98,6 +100,7 @@ export class Counts {
     this.policiesApplied += other.policiesApplied;
     this.policiesRejected += other.policiesRejected;
     this.retriesRefused += other.retriesRefused;
+    this.mirrored.take(other.mirrored);
   }
 
   #addOpenings(level: BreakerLevel, subset: string, datacenter: string, count: number): void {

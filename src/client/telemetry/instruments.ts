@@ -10,6 +10,7 @@ export interface Instruments {
   readonly callDuration: Histogram;
   readonly decisionDuration: Histogram;
   readonly pickDuration: Histogram;
+  readonly mirrorDuration: Histogram;
   readonly counters: Readonly<Record<keyof typeof COUNTERS, ObservableCounter>>;
   readonly gauges: Readonly<Record<keyof typeof GAUGES, ObservableGauge>>;
 }
@@ -33,6 +34,10 @@ const COUNTERS = {
   policyApplied: ['graylane.policy.applied', '{revision}', 'Policy revisions put in force'],
   policyRejected: ['graylane.policy.rejected', '{revision}', 'Policy revisions refused'],
   retriesRefused: ['graylane.retry.refused', '{retry}', 'Retries and hedges not made because the budget was spent'],
+  mirrorCopies: ['graylane.mirror.copies', '{copy}', 'Copies of calls that ended, by status'],
+  mirrorDropped: ['graylane.mirror.dropped', '{copy}', 'Copies of calls that were not made, or not to their end'],
+  mirrorCompared: ['graylane.mirror.compared', '{call}', 'Calls whose answer was compared with that to their copy'],
+  mirrorDifferences: ['graylane.mirror.differences', '{call}', 'Compared calls that differ in a flagged field'],
 } as const;
 
 const GAUGES = {
@@ -70,6 +75,7 @@ export function createInstruments(meter: Meter): Instruments {
     callDuration: histogram('rpc.client.call.duration', 'Duration of calls, retries included', CALL_BOUNDARIES),
     decisionDuration: histogram('graylane.decision.duration', 'Time to decide a call; a sample', WORK_BOUNDARIES),
     pickDuration: histogram('graylane.pick.duration', 'Time to pick an endpoint; a sample', WORK_BOUNDARIES),
+    mirrorDuration: histogram('graylane.mirror.duration', 'Duration of copies of calls', CALL_BOUNDARIES),
     counters: each(COUNTERS, (name, options) => meter.createObservableCounter(name, options)),
     gauges: each(GAUGES, (name, options) => meter.createObservableGauge(name, options)),
   };

@@ -69,6 +69,9 @@ export function observeCounts(
       sums.add(counters.faultCalls, of, count);
     }
   }
+  for (const { counter, labels, count } of counts.mirrored.rows) {
+    sums.add(counters[counter], { [names.SERVICE]: service, ...labels }, count);
+  }
   sums.write();
   result.observe(counters.policyApplied, counts.policiesApplied, { [names.SERVICE]: service });
   result.observe(counters.policyRejected, counts.policiesRejected, { [names.SERVICE]: service });

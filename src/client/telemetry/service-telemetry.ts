@@ -1,4 +1,4 @@
-import { type Attributes, type Context, context } from '@opentelemetry/api';
+import { type Attributes, type Context, context, type SpanContext, type Tracer } from '@opentelemetry/api';
 import { boundedSubset } from '../../policy/lanes/lane-plan';
 import type { Decision } from '../../policy/plan';
 import type { Metadata } from '../grpc/grpc-js';
@@ -85,6 +85,17 @@ export class ServiceTelemetry {
     return this.#client.isMeasuring();
   }
 
+  /** Undefined while no spans are wanted. */
+  get tracer(): Tracer | undefined {
+    return this.#client.tracer;
+  }
+
+  /** A copy of a call has ended. */
+  copyTook(labels: Attributes, durationMs: number): void {
+    if (!this.#client.isMeasuring()) return;
+    this.#client.instruments?.mirrorDuration.record(durationMs / 1000, { [names.SERVICE]: this.service, ...labels });
+  }
+
   attemptPicked(attempt: AttemptView): void {
     const row = this.#rowOf(attempt);
     row.picks += 1;
@@ -164,6 +175,11 @@ export class ObservedCall {
     this.#method = method;
     this.#trace = trace;
     this.#isMeasured = isMeasured;
+  }
+
+  /** Of the call's span; undefined: none is recorded. */
+  get spanContext(): SpanContext | undefined {
+    return this.#trace?.spanContext;
   }
 
   attemptPicked(attempt: AttemptView, metadata: Metadata): void {

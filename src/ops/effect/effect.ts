@@ -7,6 +7,7 @@ import { destinationsIn, readDestination, subsetName } from '../../policy/places
 import type { Plan } from '../../policy/plan';
 import { describeSelector } from './describe-selector';
 import { faultFindings, faultRemarks } from './faults';
+import { mirrorRemarks } from './mirrors';
 import { type Outcome, type Side, type SideBySide, sideBySide, type UseOf } from './outcomes';
 
 /** The instances and names that the registry lists now. */
@@ -334,7 +335,8 @@ function remarksOf({ after }: SideBySide, { instances, datacenters = [] }: Regis
   const named = after.plan.override?.decision.datacenters ?? [];
   return named
     .filter((name) => home !== undefined && name !== home && datacenters.includes(name))
-    .map((name) => `clients that look in ${home} alone, as they do by default, do not go by the override's ${name}`);
+    .map((name) => `clients that look in ${home} alone, as they do by default, do not go by the override's ${name}`)
+    .concat(mirrorRemarks(after));
 }
 
 /** Empty subsets are reported with the calls that would fail. */

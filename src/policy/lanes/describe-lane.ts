@@ -52,7 +52,7 @@ export function explainLane(
   return { asked, result: decided.isRefused ? 'refused' : 'missing', reason };
 }
 
-/** `no instance is in lane pr-43 (x-lane); there are pr-42, pr-44; did you mean pr-42?` */
+/** `no instance is in lane pr-43 (x-lane); lanes there: pr-42, pr-44; did you mean pr-42?` */
 export function describeMissing(plan: Plan, lanes: LaneLookup | undefined, labels: Labels, clock: Clock): string {
   const dimensions = plan.lanes?.dimensions ?? [];
   const values = dimensions.map(({ by }) => labels.get(by) || undefined);
@@ -68,7 +68,7 @@ export function describeMissing(plan: Plan, lanes: LaneLookup | undefined, label
   const more = (lanes?.lanes.size ?? 0) > MOST_NAMED ? ', ...' : '';
   const meant = nearest(name, there);
   const hint = meant === undefined ? '' : `; did you mean ${short(meant)}?`;
-  return `no instance is in lane ${short(name)} (${keys}); ${there.length === 0 ? 'there is no lane' : `there are ${shown}${more}`}${hint}`;
+  return `no instance is in lane ${short(name)} (${keys}); lanes there: ${there.length === 0 ? 'none' : `${shown}${more}`}${hint}`;
 }
 
 function currentValues(plan: Plan, values: LaneValues, clock: Clock): LaneValues {

@@ -85,8 +85,9 @@ export function destinationsIn({ subsets = {}, routes = [], override }: PolicyDo
   for (const [name, { fallback }] of Object.entries(subsets)) {
     if (fallback !== undefined) all.push({ path: `subsets.${name}.fallback`, to: fallback });
   }
-  for (const [index, { to, split = [] }] of routes.entries()) {
+  for (const [index, { to, split = [], mirror }] of routes.entries()) {
     if (to !== undefined) all.push({ path: `routes[${index}].to`, to });
+    if (mirror !== undefined) all.push({ path: `routes[${index}].mirror.to`, to: mirror.to });
     for (const [at, entry] of split.entries()) all.push({ path: `routes[${index}].split[${at}].to`, to: entry.to });
   }
   if (override?.to !== undefined) all.push({ path: 'override.to', to: override.to });

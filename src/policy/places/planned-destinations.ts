@@ -115,8 +115,12 @@ export class PlannedDestinations {
     const known = this.#special.get(key);
     if (known !== undefined) return known;
     const next = failoverPlaces(failover);
-    const pins = [place, ...plain.chain.slice(0, -1).map((subset) => this.#subsets.get(subset)?.fallbackPlace)];
-    const places = pins.map((pin) => placeOrder(pin, next));
+    let pin = place;
+    const places = plain.chain.map((subset) => {
+      const order = placeOrder(pin, next);
+      pin = this.#subsets.get(subset)?.fallbackPlace ?? pin;
+      return order;
+    });
     const made = { ...plain, index: this.all.length, places };
     this.all.push(made);
     this.#special.set(key, made);

@@ -270,6 +270,8 @@ function applyForce(force: ForceSelector, routed: Decision, outcome: RoutingOutc
     destination,
     datacenters: strict ? strictDatacenters : routed.datacenters,
     force,
+    // Whoever forces a call tries something out: it is nobody's sample.
+    ...(routed.mirror !== undefined && { mirror: undefined }),
   });
 }
 

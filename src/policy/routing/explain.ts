@@ -12,8 +12,17 @@ import type {
   RetryPlan,
   RoutePlan,
 } from '../plan';
-import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
+import type {
+  CallKind,
+  Labels,
+  RouteMiss,
+  RoutingEnvironment,
+  RoutingInput,
+  RoutingOutcome,
+  RoutingRecorder,
+} from './call';
 import { decide, describeRetry } from './decide';
+import { type ExplainedMirror, explainMirror } from './explain-mirror';
 import { isFromCaller } from './program';
 
 /**
@@ -81,6 +90,8 @@ interface ExplainedDecision {
   readonly datacenters?: readonly string[];
   /** What the call asked for beside the policy. */
   readonly force?: ForceSelector;
+  /** Copies of the call; undefined: none are made. */
+  readonly mirror?: ExplainedMirror;
 }
 
 /** The emergency switch, in the policy or in the environment. */
@@ -127,13 +138,14 @@ interface ExplainedRoute {
 
 /**
  * Decides as a call would be decided, by the same code, and tells what was looked at on the way. `isIdempotent`: the
- * definition of the method says so.
+ * definition of the method says so. `kind`: of the method, where it is known.
  */
 export function explainRouting(
   plan: Plan,
   input: RoutingInput,
   env: RoutingEnvironment,
   isIdempotent: boolean = false,
+  kind?: CallKind,
 ): RoutingExplanation {
   const seenLabels = new Map<string, string | null>();
   const labels: Labels = {
@@ -177,7 +189,7 @@ export function explainRouting(
       runs: describeRetry(decision, input.method, isIdempotent),
       requestHeaders: describeHeaderChanges(decision.requestHeaders),
       responseHeaders: describeHeaderChanges(decision.responseHeaders),
-      ...{ datacenters, force },
+      ...{ datacenters, force, mirror: explainMirror(decision, input.method, isIdempotent, kind) },
     }),
     sticky: outcome.sticky,
     ...(outcome.bucket >= 0 && { bucket: outcome.bucket }),

@@ -94,7 +94,7 @@ function problemsOfCase(one: unknown, path: string, subsets: readonly string[]):
   const { lanes = [] } = one;
   expect('lanes', Array.isArray(lanes) && lanes.every((lane) => typeof lane === 'string'), 'a list of lanes');
   const isKnown = typeof subset !== 'string' || subsets.includes(subset) || isLaneSubset(subset);
-  expect('subset', isKnown, `one of ${known}, or lane NAME`);
+  expect('subset', isKnown, `one of ${known}`);
   const right = isRecord(shares) && Object.values(shares).every((share) => typeof share === 'number');
   expect('shares', shares === undefined || right, 'percent by subset');
   if (isRecord(shares)) {

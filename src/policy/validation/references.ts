@@ -58,6 +58,7 @@ export function checkReferences(document: CheckedPolicy, problems: ProblemList):
   }
   for (const [index, route] of routes.entries()) {
     checkTo(route?.to, 'routes', index, 'to');
+    checkTo(route?.mirror?.to, 'routes', index, 'mirror', 'to');
     for (const [at, entry] of (route?.split ?? []).entries()) checkTo(entry?.to, 'routes', index, 'split', at, 'to');
   }
 }

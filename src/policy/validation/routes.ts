@@ -6,6 +6,7 @@ import { note, type ProblemList } from '../problems';
 import type { Checked, CheckedPolicy } from './checked';
 import { checkFailover, meaningOf } from './destinations';
 import { checkLabelKey, checkMatch } from './matches';
+import { checkMirror } from './mirrors';
 
 type Routes = NonNullable<CheckedPolicy['routes']>;
 
@@ -30,6 +31,7 @@ export function checkRoutes(document: CheckedPolicy, problems: ProblemList): voi
     if ('hedging' in route && 'retry' in route) {
       problems.report([...path, 'hedging'], note('beside retry'), 'one of hedging and retry');
     }
+    checkMirror(route, document, [...path, 'mirror'], problems);
     if (split.length === 0) continue;
     if (split.every((entry) => entry?.weight === 0)) {
       problems.report([...path, 'split'], note('all weights 0'), 'at least one weight > 0');

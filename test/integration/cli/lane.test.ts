@@ -133,3 +133,43 @@ describe('graylane lane', () => {
     expect([ended.code, ended.stderr]).toEqual([code, expect.stringContaining(message)]);
   });
 });
+
+describe('other commands', () => {
+  it('know lanes: explain, doctor, simulate, policy test', async () => {
+    await register('known', 'known-1');
+    await register('known', 'known-pr', 'pr-1');
+    await put('known', { lanes: { by: 'x-lane', ends: { 'pr-9': '2199-01-01T00:00:00Z' } } });
+    const here = ['--consul', world.consul.dc('dc1').address];
+    const asked = await run('explain', 'known', '--label', 'x-lane=pr-1', ...here);
+    expect(asked).toMatchObject({ code: 0, stdout: expect.stringContaining('-> lane pr-1 by lane lane') });
+    expect((await run('explain', 'known', '--label', 'x-lane=pr-2', ...here)).stdout).toContain(
+      'lane pr-2: no instance is in lane pr-2 (x-lane); lanes there: pr-1; did you mean pr-1?',
+    );
+    // By the instances that are registered, not by those that the policy ends.
+    const simulated = await runJson<{ readonly subsets: readonly { readonly subset: string }[] }>(
+      ...['simulate', 'known', '--policy', 'kv', '--calls', '1000', ...here],
+    );
+    expect(simulated.subsets.map(({ subset }) => subset).sort()).toEqual(['lane pr-1', 'stable']);
+    const file = world.file(
+      'known.json',
+      policyOf('known', { lanes: { by: 'x-lane', ends: { 'pr-9': '2199-01-01T00:00:00Z' } } }),
+    );
+    const made = await runJson<typeof simulated>('simulate', file, '--calls', '1000');
+    expect(made.subsets.map(({ subset }) => subset).sort()).toEqual(['lane pr-9', 'stable']);
+    const cases = world.file('cases.json', [
+      { labels: { 'x-lane': 'pr-9' }, subset: 'lane pr-9', route: 'lane' },
+      { labels: { 'x-lane': 'pr-1' }, lanes: ['pr-1'], subset: 'lane pr-1' },
+      { labels: { 'x-lane': 'pr-1' }, subset: 'stable' },
+    ]);
+    expect(await run('policy', 'test', file, cases)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('3 of 3 cases hold'),
+    });
+    await put('without', { lanes: { by: 'x-lane' } });
+    await register('without', 'without-1');
+    expect((await run('doctor', 'without', '--no-dial', ...here)).stdout).toContain(
+      'the policy has lanes, and no instance has meta lane',
+    );
+    expect((await run('doctor', 'known', '--no-dial', ...here)).stdout).not.toContain('no instance has meta lane');
+  });
+});

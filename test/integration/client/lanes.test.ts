@@ -109,7 +109,7 @@ describe('a lane', () => {
     expect(client.explain('payments', { method: CHARGE, labels: { 'x-lane': 'pr-2' } }).routing.lane).toEqual({
       asked: 'pr-2',
       result: 'missing',
-      reason: 'no instance is in lane pr-2 (x-lane); there are pr-1; did you mean pr-1?',
+      reason: 'no instance is in lane pr-2 (x-lane); lanes there: pr-1; did you mean pr-1?',
     });
     expect(client.inspect().services[0]?.lanes).toEqual([
       { lane: 'pr-1', instances: 1, usable: 1, ends: undefined, isEnded: false },
@@ -130,7 +130,7 @@ describe('a lane', () => {
     client.setPolicy('payments', policyOf({ by: 'x-lane', strict: true }));
     expect(await call(PR1)).toMatch(/lane pr-1.*fallback none/);
     expect(await call({ 'x-lane': 'pr-7' })).toBe(
-      'payments: no instance is in lane pr-7 (x-lane); there are pr-1; did you mean pr-1?',
+      'payments: no instance is in lane pr-7 (x-lane); lanes there: pr-1; did you mean pr-1?',
     );
     expect(await call()).toBe('base');
   });

@@ -141,14 +141,26 @@ const route = fc
         requestHeaders: headerChanges,
         responseHeaders: headerChanges,
         fault: routeFault,
+        mirror: fc.record(
+          {
+            to: fc.constantFrom(...SUBSETS),
+            percent: fc.constantFrom(0, 0.01, 33.33, 100),
+            maxInFlight: fc.integer({ min: 1, max: 10_000 }),
+            timeoutMs: fc.integer({ min: 1, max: 9_999 }),
+            compare: fc.constantFrom(true, false, {}, { ignore: ['updated_at', 'items.*.id'] }),
+          },
+          { requiredKeys: ['to'] },
+        ),
       },
       { requiredKeys: [] },
     ),
   )
-  .map(
-    ([where, rest]) =>
-      (name: string): RouteDocument => ({ name, ...where, ...rest }),
-  );
+  .map(([where, { mirror, ...rest }]) => {
+    const reached = where.split === undefined ? [where.to] : where.split.map(({ to }) => to);
+    // To another subset than the route leads to anyway.
+    const isSound = mirror !== undefined && reached.some((to) => typeof to === 'string' && to !== mirror.to);
+    return (name: string): RouteDocument => ({ name, ...where, ...rest, ...(isSound && { mirror }) });
+  });
 
 const guard: fc.Arbitrary<GuardDocument> = fc.record(
   {

@@ -39,13 +39,57 @@ describe('definePolicy', () => {
     // @ts-expect-error canray is no subset
     definePolicy({ ...base, default: 'canray' });
     // @ts-expect-error canray is no subset
+    definePolicy({ ...base, lanes: { by: 'x-lane', fallback: 'canray' } });
+    definePolicy({ ...base, lanes: [{ by: 'x-lane', fallback: 'canary' }] });
+    // @ts-expect-error canray is no subset
     definePolicy({ schema: 1, service: 'payments', subsets: { stable: { fallback: 'canray' } } });
     // @ts-expect-error stabel is no subset
     definePolicy({ ...base, subsets: { ...subsets, canary: { fallback: 'stable', guard: { against: 'stabel' } } } });
     // @ts-expect-error canray is no subset
     definePolicy({ ...base, override: { to: 'canray', until: '' } });
+    // @ts-expect-error canray is no subset
+    definePolicy({ ...base, routes: [{ name: 'r', to: { subset: 'canray' } }] });
+    // @ts-expect-error canray is no subset
+    definePolicy({ ...base, routes: [{ name: 'r', to: { subset: 'canray', datacenter: 'dc2' } }] });
+    // @ts-expect-error canray is no subset
+    definePolicy({ ...base, subsets: { ...subsets, canary: { fallback: { subset: 'canray' } } } });
     // @ts-expect-error an unknown key
     definePolicy({ ...base, retries: 3 });
     expect(definePolicy({ ...base, default: 'canary' }).default).toBe('canary');
+  });
+
+  it('does not compile with a route that has no destination, or two', () => {
+    const subsets = { stable: {}, canary: {} } as const;
+    const base = { schema: 1, service: 'payments', subsets, default: 'stable' } as const;
+    // @ts-expect-error neither to nor split
+    definePolicy({ ...base, routes: [{ name: 'r' }] });
+    // @ts-expect-error both to and split
+    definePolicy({ ...base, routes: [{ name: 'r', to: 'stable', split: [{ to: 'canary', weight: 1 }] }] });
+    // @ts-expect-error no key
+    definePolicy({ ...base, routes: [{ name: 'r', to: {} }] });
+    // @ts-expect-error datacenter and peer
+    definePolicy({ ...base, routes: [{ name: 'r', to: { datacenter: 'dc2', peer: 'cloud' } }] });
+    // @ts-expect-error an unknown key
+    definePolicy({ ...base, routes: [{ name: 'r', to: { service: 'x', subsett: 'y' } }] });
+    const policy = definePolicy({
+      ...base,
+      routes: [
+        { name: 'other', match: { from: ['checkout'] }, to: { service: 'x', subset: 'anything' } },
+        {
+          name: 'pinned',
+          match: { labels: { a: 'b' } },
+          to: { subset: 'canary', datacenter: 'dc2' },
+          failover: ['dc3'],
+        },
+        {
+          name: 'all',
+          split: [
+            { to: { service: 'x' }, weight: 1 },
+            { to: { peer: 'cloud' }, weight: 1 },
+          ],
+        },
+      ],
+    });
+    expect(policy.routes).toHaveLength(3);
   });
 });

@@ -143,12 +143,16 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
 
   /** A pick has chosen it. */
   protected take(call: CallState, connection: ChannelConnection, pool: Pool, tier: number, isPanic: boolean): void {
+    this.assign(call, connection, pool, tier, isPanic);
+    if (pool.limit !== undefined) this.#place = pool.limit.take();
+  }
+
+  protected assign(call: CallState, connection: ChannelConnection, pool: Pool, tier: number, isPanic: boolean): void {
     this.#call = call;
     this.#connection = connection;
     this.#from = pool;
     this.tier = tier;
     this.isPanic = isPanic;
-    if (pool.limit !== undefined) this.#place = pool.limit.take();
     connection.offered += 1;
   }
 

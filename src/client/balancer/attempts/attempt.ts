@@ -374,7 +374,11 @@ export class AttemptPool {
   }
 
   take(): Attempt {
-    return this.#free.pop() ?? new Attempt(this);
+    return this.#free.pop() ?? this.make();
+  }
+
+  protected make(): Attempt {
+    return new Attempt(this);
   }
 
   give(attempt: Attempt): void {

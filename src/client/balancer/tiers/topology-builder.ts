@@ -3,7 +3,7 @@ import { isLaneSubset } from '../../../policy/lanes/lane-plan';
 import { type Membership, membershipOf } from '../../../policy/membership/membership';
 import type { Snapshot } from '../../../policy/membership/snapshot';
 import type { TierKind } from '../../../policy/membership/tiers';
-import type { Plan } from '../../../policy/plan';
+import type { Plan, SubsetPlan } from '../../../policy/plan';
 import type { BalancerContext } from '../context';
 import type { ConnectionSet } from '../endpoints/connection-set';
 import { shareOf } from '../endpoints/subsetting';
@@ -133,7 +133,9 @@ export class TopologyBuilder {
       const key = overprovisioning === undefined ? name : `${name}\n${overprovisioning}`;
       const now = this.#context.clock.now();
       if (group === undefined || group.usable.length === 0 || subsetPlan === undefined) {
-        spills.get(key)?.update(0, 1, now);
+        // Where nobody is looked for, nobody is missing.
+        if (subsetPlan !== undefined && !isLookedFor(subsetPlan, datacenter)) spills.delete(key);
+        else spills.get(key)?.update(0, 1, now);
         return undefined;
       }
       const spill = spills.get(key) ?? new Spill(overprovisioning);
@@ -229,4 +231,10 @@ export class TopologyBuilder {
     }
     return share;
   }
+}
+
+/** Of a subset of another service: whether the plan looks for its instances there. */
+function isLookedFor({ service, lookups = [] }: SubsetPlan, datacenter: string): boolean {
+  if (service === undefined) return true;
+  return lookups.some((lookup) => lookup.isEverywhere === true || lookup.datacenter === datacenter);
 }

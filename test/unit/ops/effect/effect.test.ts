@@ -293,3 +293,20 @@ describe('the effect of a change', () => {
     expect(refusals(planOf({ lanes, subsets: included }), planOf(), all)).toEqual([]);
   });
 });
+
+describe('a mirror', () => {
+  const mirrored = (to: string): Doc => ({
+    subsets: { ...(BASE['subsets'] as object), next: { tags: ['next'] } },
+    routes: [{ name: 'everyone', to: 'stable', mirror: { to } }],
+  });
+
+  it('to nobody is a remark and refuses nothing', () => {
+    const { findings, remarks } = judge(planOf(mirrored('next')));
+    expect(findings).toEqual([]);
+    expect(remarks).toEqual([expect.stringMatching(/^copies of calls of route everyone would go nowhere: next: none/)]);
+  });
+
+  it('to somebody is none', () => {
+    expect(judge(planOf(mirrored('canary')))).toMatchObject({ findings: [], remarks: [] });
+  });
+});

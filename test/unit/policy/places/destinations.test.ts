@@ -106,6 +106,16 @@ describe('the order of places', () => {
   it.each([
     { name: 'pinned', plan: () => planOf(all({ datacenter: 'dc2' })), order: ['stable@dc2'] },
     {
+      name: 'pinned, its fallback at the same place',
+      plan: () =>
+        planOf({
+          ...TWO,
+          subsets: { ...TWO.subsets, canary: { tags: ['canary'], fallback: 'stable' } },
+          routes: [{ name: 'all', to: { subset: 'canary', datacenter: 'dc2' } }],
+        }),
+      order: ['canary@dc2', 'stable@dc2'],
+    },
+    {
       name: 'pinned with a failover',
       plan: () => planOf(all({ datacenter: 'dc2' }, { failover: ['dc1', 'dc2', 'dc7'] })),
       order: ['stable@dc2', 'stable@dc1'],

@@ -177,6 +177,13 @@ describe('decide', () => {
           }
           expect(decision).toMatchObject({ by: 'route', route: route.name, timeoutMs: route.timeoutMs });
           expect(decision.destination.strict).toBe(route.strict === true);
+          const { subset, places } = decision.destination;
+          const isThere = route.mirror?.to === subset && (places?.[0]?.[0] ?? '') === '';
+          const copied = isThere ? undefined : route.mirror?.to;
+          expect(decision.mirror?.copy.destination).toEqual(
+            copied && expect.objectContaining({ subset: copied, strict: true, chain: [copied] }),
+          );
+          expect(explained.decision.mirror?.to).toBe(copied);
           const entries = route.split ?? [{ to: route.to, weight: 1 }];
           const chosen = entries.filter(({ to }) => isDestination(to, document, route, decision.destination));
           expect(Math.max(...chosen.map(({ weight }) => weight))).toBeGreaterThan(0);
