@@ -40,6 +40,9 @@ const sliced = [
   'test/integration/discovery/consul/latency.test.ts',
   'test/integration/packaging/consumer.test.ts',
   'test/integration/policy/chain/export.test.ts',
+  'test/integration/policy/gateway/import.test.ts',
+  'test/integration/policy/proof/entries.test.ts',
+  'test/integration/policy/proof/istio.test.ts',
   'test/integration/propagation/three-hops.test.ts',
   'test/integration/rollout/simulation.test.ts',
 ];

@@ -13,7 +13,7 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'graylane-istio-'));
   const file = join(folder, 'payments.yaml');
   const args = ['policy', 'import-istio', join(__dirname, 'istio.yaml'), '-o', file];
-  // Ends with 1, since a field is left: retries go on to the next datacenter by themselves here.
+  // Ends with 3, since a field is left: retries go on to the next datacenter by themselves here.
   const { stderr } = await promisify(execFile)(process.execPath, [COMMAND, ...args]).catch(
     (error: { stderr: string }) => error,
   );

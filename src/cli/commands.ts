@@ -102,10 +102,13 @@ export const simulate: CommandDefinition = {
   description:
     'Sends calls through a policy by the code that decides real ones: made up to meet every route, or recorded. With ' +
     '--against, tells what a second policy would do with the same calls: who moves, and how many sticky callers are lost, ' +
-    'that is, move although nothing asked for it. Ends with 1 if any are.',
+    'that is, move although nothing asked for it. Ends with 1 if any are. --against may also be rules of Istio, of the ' +
+    "Gateway API or Consul's config entries: then calls around their conditions show whether the policy says the same, " +
+    'and it ends with 1 if calls differ where an import tells no loss.',
   examples: {
     'graylane simulate payments.yaml': '100,000 calls that are made up',
     'graylane simulate now.yaml --against next.yaml --calls 1000000': 'what next.yaml would change',
+    'graylane simulate payments.yaml --against istio.yaml': 'whether it says what rules of Istio say',
     'graylane simulate payments.yaml --from calls.ndjson': 'calls that recordCalls() wrote',
     'graylane simulate payments --policy chain': "the rules of Consul's config entries",
   },
@@ -113,7 +116,10 @@ export const simulate: CommandDefinition = {
   options: [
     ...consul('with --policy: the datacenter whose rules are meant; default: the one of the agent'),
     POLICY_SOURCE,
-    option('--against <file>', 'a second policy for the same service, which gets the same calls'),
+    option(
+      '--against <file>',
+      'a second policy for the same service, which gets the same calls; or rules that it was imported from',
+    ),
     option('--calls <n>', 'calls to make up; default: 100000', parseWhole),
     option(
       '--callers <n>',

@@ -5,7 +5,7 @@ type Colors = ReturnType<typeof picocolors.createColors>;
 
 /**
  * 0: done. 1: a problem was found (invalid, refused, diverging, lost the race). 2: used wrongly, or could not run. 3:
- * the rollout was taken back.
+ * done, and not all of it: the rollout was taken back, the document leaves something out.
  */
 export type ExitCode = 0 | 1 | 2 | 3;
 

@@ -98,15 +98,19 @@ export async function readPolicyFiles(
   return expectedService === undefined ? withoutDoubles(read) : read;
 }
 
-/** Each file once, however often it is named. */
-async function findFiles(paths: readonly string[]): Promise<Iterable<string>> {
+/**
+ * Each file once, however often it is named; of folders what lies below them and has a name like `named`. Throws a
+ * CommandError.
+ */
+export async function findFiles(paths: readonly string[], named: RegExp = POLICY_FILE): Promise<Iterable<string>> {
   const files = new Map<string, string>();
   for (const path of paths) {
     const isOne = path === '-' || !(await isFolder(path));
-    const found = isOne ? [path] : await filesBelow(path, new Set());
+    const found = isOne ? [path] : await filesBelow(path, new Set(), named);
     // An empty folder is most likely a mistake.
     if (found.length === 0) {
-      const message = `${path}: no policy file (expected: *.yaml, *.yml or *.json below it)`;
+      const what = named === POLICY_FILE ? 'no policy file' : 'no file to read';
+      const message = `${path}: ${what} (expected: *.yaml, *.yml or *.json below it)`;
       throw new CommandError(2, message, 'check its name');
     }
     for (const file of found) {
@@ -124,7 +128,7 @@ export async function isFolder(path: string): Promise<boolean> {
 }
 
 /** `above`: the folders above this one, since a link may lead back to them. */
-async function filesBelow(folder: string, above: ReadonlySet<string>): Promise<readonly string[]> {
+async function filesBelow(folder: string, above: ReadonlySet<string>, named: RegExp): Promise<readonly string[]> {
   try {
     const here = await realpath(folder);
     if (above.has(here)) return [];
@@ -134,8 +138,8 @@ async function filesBelow(folder: string, above: ReadonlySet<string>): Promise<r
     for (const name of names.sort()) {
       const path = join(folder, name);
       // By what a link leads to: Kubernetes mounts files as links.
-      if (await isFolder(path)) files.push(...(await filesBelow(path, new Set([...above, here]))));
-      else if (POLICY_FILE.test(name)) files.push(path);
+      if (await isFolder(path)) files.push(...(await filesBelow(path, new Set([...above, here]), named)));
+      else if (named.test(name)) files.push(path);
     }
     return files;
   } catch (error) {

@@ -10,6 +10,8 @@ export type MethodPattern =
 const METHOD = /^\/[^/\s]+\/[^/\s]+$/;
 const SERVICE_PREFIX = /^\/[^/\s]+\/$/;
 const SERVICE_NAME = /^\/[^/\s]+$/;
+/** Names of services begin with a capital, those of packages do not. */
+const PACKAGE_PREFIX = /(?:^\/|\.)(?:[^A-Z./][^./]*)?$/;
 const MOST_ALTERNATIVES = 64;
 /** What an alternative may end in for a whole service, and what stands for it then. */
 const ANY_METHOD = /^(?:\.[*+]|\[\^\/\][*+])(?=\||$)/;
@@ -24,6 +26,9 @@ export function methodPattern(kind: 'exact' | 'prefix' | 'regex', text: string):
 function prefixPattern(prefix: string): MethodPattern {
   if (prefix === '' || prefix === '/') return { kind: 'any' };
   if (SERVICE_PREFIX.test(prefix)) return { kind: 'methods', methods: [prefix] };
+  if (SERVICE_NAME.test(prefix) && PACKAGE_PREFIX.test(prefix)) {
+    return { kind: 'unsayable', why: 'a prefix of a package; name its services, /package.Service/ each' };
+  }
   if (SERVICE_NAME.test(prefix)) {
     return { kind: 'methods', methods: [`${prefix}/`], instead: `taken for the service ${prefix}/` };
   }

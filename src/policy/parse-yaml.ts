@@ -88,6 +88,9 @@ function indexNode(node: unknown, path: DocumentPath, positions: PositionIndex, 
   const { isAlias, isMap, isScalar, isSeq } = loadYaml();
   if (path.length > MAX_DEPTH || isAlias(node)) return;
   if (path.length === 0) positions.add(path, startOf(node) ?? 0);
+  if (isScalar(node) && typeof node.value === 'number' && node.source !== String(node.value)) {
+    positions.addWritten(path, node.source ?? '');
+  }
   if (isMap(node)) {
     const keys = new Set<string>();
     for (const pair of node.items) {

@@ -250,7 +250,7 @@ export const policySchema: Schema = {
     {
       $schema: { type: 'string', description: 'for editors; not read' },
       schema: { const: 1 },
-      service: nonEmptyText,
+      service: serviceName,
       minSdk: { type: 'string', title: 'a version as major.minor.patch', pattern: '^\\d{1,9}\\.\\d{1,9}\\.\\d{1,9}$' },
       tombstone: { const: true },
       subsets: { type: 'object', propertyNames: shortName, additionalProperties: ref('subset') },

@@ -50,8 +50,13 @@ export class ProblemList {
     }
     const where = formatPath(path);
     const wanted = shortenMiddle(expected, MOST_CHARACTERS);
-    const message = `${where === '' ? this.#document : where}: ${showValue(value)} (expected: ${wanted})`;
+    const message = `${where === '' ? this.#document : where}: ${this.#shown(path, value)} (expected: ${wanted})`;
     this.problems.push({ path: where, message, ...this.#positions?.locate(path) });
+  }
+
+  /** A number as its author wrote it: `1.0`, and not the 1 that YAML makes of it. */
+  #shown(path: DocumentPath, value: unknown): string {
+    return (typeof value === 'number' ? this.#positions?.writtenAt?.(path) : undefined) ?? showValue(value);
   }
 
   /** One more, for a list that is full. */
@@ -105,11 +110,14 @@ interface Position {
 export interface Positions {
   /** The nearest part that the text has: the path itself, else the closest of its parents. */
   locate(path: DocumentPath): Position | undefined;
+  /** What stands in the text for a number that is spelled in another way, such as `1.0` for 1. */
+  writtenAt?(path: DocumentPath): string | undefined;
 }
 
 /** A part of the text. A tree of them takes what the text takes, however long its keys and deep its objects are. */
 interface Entry {
   offset?: number;
+  written?: string;
   children?: Map<string | number, Entry>;
 }
 
@@ -124,6 +132,21 @@ export class PositionIndex implements Positions {
   }
 
   add(path: DocumentPath, offset: number): void {
+    this.#entry(path).offset = offset;
+  }
+
+  /** How a number is spelled. */
+  addWritten(path: DocumentPath, text: string): void {
+    this.#entry(path).written = shorten(text);
+  }
+
+  writtenAt(path: DocumentPath): string | undefined {
+    let entry: Entry | undefined = this.#root;
+    for (const part of path) entry = entry?.children?.get(part);
+    return entry?.written;
+  }
+
+  #entry(path: DocumentPath): Entry {
     let entry = this.#root;
     for (const part of path) {
       entry.children ??= new Map();
@@ -131,7 +154,7 @@ export class PositionIndex implements Positions {
       entry.children.set(part, child);
       entry = child;
     }
-    entry.offset = offset;
+    return entry;
   }
 
   locate(path: DocumentPath): Position | undefined {

@@ -1,14 +1,10 @@
 import { argument, type CommandGroup, option } from '../command';
 import { consul, parseWhole, SIGNING_KEY, TO_ASK, TO_WRITE_TO, TOKEN_FILE, WRITE, WRITE_ONE } from '../flags';
+import { importCommands } from './import-commands';
 
 const SERVICE = argument('<service>');
-const NAMED_SERVICE = argument('<service>', 'name in Consul');
 const FILES = argument('<file...>', 'YAML or JSON, or a folder of them; - is standard input');
 const YAML = option('--yaml', 'print YAML instead of JSON');
-const OUTPUT = option(
-  '-o, --output <file>',
-  'where to write it, as JSON if the name ends in .json; default: standard output',
-);
 
 export const policy: CommandGroup = {
   name: 'policy',
@@ -235,53 +231,6 @@ export const policy: CommandGroup = {
       options: [option('--at <time>', 'time that an override is held against, RFC 3339; default: now')],
       run: async () => (await import('./check-files.js')).testPolicyFile,
     },
-    {
-      name: 'lint-chain',
-      summary: "tell which fields of Consul's config entries are not honoured",
-      description:
-        "Reads a service's discovery chain, which Consul compiles from its routers, splitters and resolvers, and tells every " +
-        'field that clients of this library refuse, leave out or serve otherwise, and why. Ends with 1 if there are any.',
-      examples: {
-        'graylane policy lint-chain payments': 'before targets get ?policy=chain',
-        'graylane policy lint-chain payments --dc all --json': 'in every datacenter, for a CI job',
-      },
-      args: [NAMED_SERVICE],
-      options: consul(TO_ASK),
-      run: async () => (await import('./import-policy.js')).lintChain,
-    },
-    {
-      name: 'import-chain',
-      summary: "write Consul's config entries of a service as a policy document",
-      description:
-        "Reads a service's discovery chain and prints the policy document that decides alike. What a document cannot say is " +
-        'told on standard error by its path; then it ends with 1.',
-      examples: {
-        'graylane policy import-chain payments -o payments.yaml': 'to be reviewed, and applied',
-        'graylane simulate payments --policy chain --against payments.yaml': 'whether anybody would move',
-      },
-      args: [NAMED_SERVICE],
-      options: [...consul(), OUTPUT],
-      run: async () => (await import('./import-policy.js')).importChain,
-    },
-    {
-      name: 'import-istio',
-      summary: "write Istio's VirtualService and DestinationRule as a policy document",
-      description:
-        'Reads the resources of one service from a YAML file with one or several documents, and prints the policy document ' +
-        'that comes closest. Every field that is not in it is told on standard error by its path; then it ends with 1.',
-      examples: {
-        'graylane policy import-istio istio.yaml -o payments.yaml': 'to be reviewed, and applied',
-        'kubectl get vs,dr -n shop -o yaml | graylane policy import-istio - --service payments': 'from a cluster',
-      },
-      args: [argument('<file>', 'YAML or JSON; - is standard input')],
-      options: [
-        option('--service <name>', 'whose rules; default: the only service in the file'),
-        option('--labels <form>', "what a subset's labels are in Consul: meta, or tags that are their values")
-          .choices(['meta', 'tags'])
-          .default('meta'),
-        OUTPUT,
-      ],
-      run: async () => (await import('./import-policy.js')).importIstioFile,
-    },
+    ...importCommands,
   ],
 };

@@ -22,6 +22,7 @@ import type { ConsulFlags } from '../consul/consul-connection';
 import type { PolicySourceName } from '../flags';
 import type { CommandIo } from '../io';
 import { loadPolicy } from '../policy-files';
+import { proveAgainst, readForeign } from './prove-file';
 
 interface SimulateFlags extends ConsulFlags {
   readonly policy?: PolicySourceName;
@@ -45,6 +46,11 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
   const plan = known?.plan ?? (await loadPolicy(file, io, undefined, caller)).plan;
   const lanesOf: LanesOf = (each) =>
     known === undefined ? assumedLanes(each) : membershipOf(each, known.instances).lanes;
+  const foreign = flags.against === undefined ? undefined : await readForeign(flags.against);
+  if (foreign !== undefined) {
+    if (from !== undefined) throw new CommandError(2, '--from: with rules of another system (expected: --calls)');
+    return proveAgainst(plan, foreign, { calls: flags.calls ?? USUAL_CALLS, seed }, io);
+  }
   const other =
     flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service, caller)).plan;
   const simulation = new Simulation(plan, other, seededRandom(seed), lanesOf);

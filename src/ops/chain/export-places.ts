@@ -26,9 +26,15 @@ interface Place {
 
 /**
  * A document has one order of datacenters and one fallback for each subset; a chain has a list for each resolver.
- * Whatever does not come out alike is reported.
+ * Whatever does not come out alike is reported. `unused`: subsets that no call goes to yet.
  */
-export function exportPlaces(plan: Plan, graph: ChainGraph, local: string, report: ChainReport): ExportedPlaces {
+export function exportPlaces(
+  plan: Plan,
+  graph: ChainGraph,
+  local: string,
+  unused: Readonly<Record<string, SubsetDocument>>,
+  report: ChainReport,
+): ExportedPlaces {
   const places = usedPlaces(plan, graph, report);
   const datacenters = [local];
   const fallbacks = new Map<string, string>();
@@ -63,14 +69,16 @@ export function exportPlaces(plan: Plan, graph: ChainGraph, local: string, repor
     report.cannot(`${resolver.path}.${field}`, `${describeTiers(tiers)} in the chain, ${here} in the document`);
   }
   const used = new Set(places.flatMap(({ tiers }) => tiers.map(({ subset }) => subset)));
-  const isOnlyAll = used.size === 1 && used.has(ALL_INSTANCES);
+  const isOnlyAll = used.size === 1 && used.has(ALL_INSTANCES) && Object.keys(unused).length === 0;
   const nameOf = (subset: string): string => {
     if (subset !== ALL_INSTANCES || isOnlyAll) return subset;
-    return used.has('all') ? 'all-instances' : 'all';
+    return used.has('all') || Object.hasOwn(unused, 'all') ? 'all-instances' : 'all';
   };
   const leads = new Set(places.map(({ destination }) => destination));
   return {
-    subsets: isOnlyAll ? {} : Object.fromEntries([...used].map((name) => [nameOf(name), subsetOf(name)])),
+    subsets: isOnlyAll
+      ? {}
+      : { ...Object.fromEntries([...used].map((name) => [nameOf(name), subsetOf(name)])), ...unused },
     locality: { failover: datacenters.slice(1).map(placeDocument), ...(prefer === 'subset' ? {} : { prefer }) },
     datacenters: datacenters.filter((name) => typeof placeDocument(name) === 'string'),
     fallsOver: places.some(({ tiers }) => tiers.length > 1),

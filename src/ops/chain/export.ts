@@ -16,6 +16,13 @@ import { plainName } from '../../policy/places/destination';
 import type { Decision, Plan, PolicyProblem, RoutePlan } from '../../policy/plan';
 import { exportMatch } from './export-match';
 import { decisionsOf, type ExportedPlaces, exportPlaces } from './export-places';
+import { unusedSubsets } from './unused-subsets';
+
+export interface ExportChainOptions {
+  readonly service: string;
+  /** The service-resolver of the service, for subsets that its chain does not lead to. Default: none. */
+  readonly resolver?: unknown;
+}
 
 export interface ExportedChain {
   /** Undefined when the chain leads to other services alone. */
@@ -37,13 +44,14 @@ const USUAL_CONNECT_TIMEOUT_MS = 2_000;
  * A compiled discovery chain as the policy document that decides alike, and what such a document has no words for.
  * Pure. Throws a PolicyError for a chain that is not sound.
  */
-export function exportChain(content: unknown, { service }: { readonly service: string }): ExportedChain {
+export function exportChain(content: unknown, { service, resolver }: ExportChainOptions): ExportedChain {
   const plan = compileChain(content, { service, sourceAddress: '127.0.0.1' });
   const report = new ChainReport();
   const chain = fieldsOf(content);
   const graph = readGraph(chain, report);
   if (graph === undefined) throw new Error('a chain that compiles has a graph');
-  const places = exportPlaces(plan, graph, textOf(chain['Datacenter']) ?? '', report);
+  const unused = unusedSubsets(resolver, plan, report);
+  const places = exportPlaces(plan, graph, textOf(chain['Datacenter']) ?? '', unused, report);
   reportHeaders(graph.start, report);
   const routes = plan.routes.flatMap((route) => exportRoute(route, graph, places, report));
   const fallback = places.nameOf(plan.fallthrough);

@@ -1,136 +1,167 @@
 import { defined } from '../../base/defined';
-import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
+import { fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type {
-  LabelMatcherDocument,
-  MatchDocument,
+  DestinationDocument,
   RetryDocument,
   RouteDocument,
   RouteTargetDocument,
-  SplitEntryDocument,
   StatusName,
 } from '../../policy/document';
 import { statusesOfCondition, statusOfHttp } from '../../policy/envoy-retries';
-import { labelKeyFault } from '../../policy/label-key';
-import { regexFault } from '../../policy/matchers/regex';
-import { methodPattern } from '../../policy/method-pattern';
-import { entriesOf, type IstioReport, type IstioResource, serviceOfHost } from './resources';
+import { showValue } from '../../policy/problems';
+import { FAULT_TOLD, importChanges, MIRROR_TOLD } from '../imports/headers';
+import type { PlaceReport } from '../imports/report';
+import { entriesOf, type Resource } from '../imports/resources';
+import type { RouteNames } from '../imports/sound';
+import { TargetList, tellOther } from '../imports/targets';
+import { type HttpRule, httpRules } from './delegates';
+import { importMatch } from './match';
+import { type DestinationRules, tellNamespaces } from './rules';
+import type { IstioRules, IstioView } from './select';
 
-/** The subset that a destination without one leads to. */
-export type NameOfSubset = (subset: string | undefined, path: string) => string | undefined;
-
-const SPEC: readonly string[] = ['hosts', 'gateways', 'http'];
-const ROUTE: readonly string[] = ['name', 'match', 'route', 'timeout', 'retries'];
+const SPEC: readonly string[] = ['hosts', 'gateways', 'http', 'exportTo'];
+const ROUTE: readonly string[] = ['name', 'match', 'route', 'timeout', 'retries', 'headers'];
 const ROUTE_REASONS: Readonly<Record<string, string>> = {
-  fault: 'faults are injected in tests, by graylane.fail()',
-  mirror: 'mirrors are not imported: write mirror: { to, percent } on the route',
-  mirrors: 'mirrors are not imported: write mirror: { to, percent } on the route',
-  mirrorPercentage: 'mirrors are not imported: write mirror: { to, percent } on the route',
+  fault: FAULT_TOLD,
+  mirror: MIRROR_TOLD,
+  mirrors: MIRROR_TOLD,
+  mirrorPercent: MIRROR_TOLD,
+  mirrorPercentage: MIRROR_TOLD,
   rewrite: 'calls are not rewritten',
   redirect: 'calls are not redirected',
   directResponse: 'every call goes to an instance',
-  headers: 'metadata is not changed',
   corsPolicy: 'for browsers',
-  delegate: 'merge what it delegates to into this file',
 };
+const DESTINATION: readonly string[] = ['destination', 'weight'];
 /** Where `attempts` stands alone. https://istio.io/latest/docs/concepts/traffic-management/#retries */
 const USUAL_CONDITIONS = 'connect-failure,refused-stream,unavailable,cancelled';
 const MOST_ATTEMPTS = 5;
-/** Leaves room for a number. */
-const MOST_NAME_CHARACTERS = 120;
+
+export interface RouteContext {
+  readonly selected: IstioRules;
+  readonly rules: DestinationRules;
+  readonly view: IstioView;
+  readonly names: RouteNames;
+}
+
+/** A route, and the path of the rule that it comes from. */
+export interface ImportedRoute {
+  readonly route: RouteDocument;
+  readonly from: string;
+}
 
 /**
- * The routes of a VirtualService, in order. What a document cannot express is reported, and a route without a
- * destination is left out.
+ * The routes of a VirtualService, in order. What a document cannot express is told, and a route without a destination
+ * is left out.
  */
-export function importRoutes(
-  resource: IstioResource,
-  service: string,
-  nameOf: NameOfSubset,
-  report: IstioReport,
-): readonly RouteDocument[] {
-  const { spec, path, namespace } = resource;
-  report.read(spec, `${path}.spec`, SPEC, {
-    tcp: 'for TCP',
-    tls: 'for TLS',
-    exportTo: 'not needed: a policy is read by name',
-  });
-  const gateways = listOf(spec['gateways']);
-  if (gateways.some((name) => name !== 'mesh')) {
-    report.cannot(`${path}.spec.gateways`, 'calls that come in by a gateway do not pass here');
+export function importRoutes(resource: Resource, context: RouteContext): readonly ImportedRoute[] {
+  const { spec, path, report } = resource;
+  report.read(spec, `${path}.spec`, SPEC, { tcp: 'for TCP', tls: 'for TLS' });
+  tellNamespaces(spec['exportTo'], `${path}.spec.exportTo`, report);
+  return httpRules(resource, context.selected.delegates).flatMap((rule) => importRule(rule, context));
+}
+
+function importRule(rule: HttpRule, context: RouteContext): readonly ImportedRoute[] {
+  const { path: at, fields, report, namespace } = rule;
+  report.read(fields, at, ROUTE, ROUTE_REASONS);
+  const where = importDestinations(rule, context);
+  if (where === undefined) {
+    report.cannot(at, 'left out, as it leads to no instance of the service; its calls go on to the routes that follow');
+    return [];
   }
-  const names = new Set<string>();
-  return listOf(spec['http']).flatMap((each, index): readonly RouteDocument[] => {
-    const at = `${path}.spec.http[${index}]`;
-    const fields = report.read(each, at, ROUTE, ROUTE_REASONS);
-    const where = importDestinations(fields['route'], at, { namespace, service, nameOf, report });
-    if (where === undefined) {
-      report.cannot(
-        at,
-        'left out, as it leads to no instance of the service; its calls go on to the routes that follow',
-      );
-      return [];
-    }
-    const timeoutMs = report.duration(fields['timeout'], `${at}.timeout`);
-    const retry = importRetries(fields['retries'], `${at}.retries`, report);
-    const perTry = fieldsOf(fields['retries'])['perTryTimeout'];
-    const attemptTimeoutMs = report.duration(perTry, `${at}.retries.perTryTimeout`);
-    const rest = { ...where, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
-    const name = textOf(fields['name'])?.slice(0, MOST_NAME_CHARACTERS) ?? `http[${index}]`;
-    const entries = listOf(fields['match']);
-    if (entries.length === 0) return [{ name: unique(name, names), ...rest }];
-    // Alternatives of one route are routes that follow one another.
-    return entries.flatMap((entry, position): readonly RouteDocument[] => {
-      const match = importMatch(fieldsOf(entry), `${at}.match[${position}]`, report);
-      if (match === false) return [];
-      return [{ name: unique(name, names), ...defined({ match }), ...rest }];
-    });
+  const timeoutMs = report.duration(fields['timeout'], `${at}.timeout`);
+  const retry = importRetries(fields['retries'], `${at}.retries`, report);
+  const perTry = fieldsOf(fields['retries'])['perTryTimeout'];
+  const attemptTimeoutMs = report.duration(perTry, `${at}.retries.perTryTimeout`);
+  const headers = importHeaders(rule);
+  const rest = { ...where, ...headers, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
+  const name = textOf(fields['name']) ?? at.slice(at.indexOf('.spec.') + '.spec.'.length);
+  const made = (match?: RouteDocument['match']): ImportedRoute => ({
+    route: { name: context.names.unique(name), ...defined({ match }), ...rest },
+    from: at,
+  });
+  const entries = listOf(fields['match']);
+  if (entries.length === 0) return [made()];
+  // Alternatives of one route are routes that follow one another.
+  return entries.flatMap((entry, position) => {
+    const match = importMatch(fieldsOf(entry), `${at}.match[${position}]`, namespace, context.view, report);
+    return match === false ? [] : [made(match)];
   });
 }
 
-interface RouteContext {
-  readonly namespace: string | undefined;
-  readonly service: string;
-  readonly nameOf: NameOfSubset;
-  readonly report: IstioReport;
-}
-
-function importDestinations(
-  route: unknown,
-  at: string,
-  { namespace, service, nameOf, report }: RouteContext,
-): RouteTargetDocument | undefined {
-  const destinations = listOf(route).map(fieldsOf);
-  const weights = new Map<string, number>();
+function importDestinations(rule: HttpRule, context: RouteContext): RouteTargetDocument | undefined {
+  const { path: at, fields, report } = rule;
+  const destinations = listOf(fields['route']).map(fieldsOf);
+  const targets = new TargetList();
   for (const [index, each] of destinations.entries()) {
     const path = `${at}.route[${index}]`;
-    report.read(each, path, ['destination', 'weight'], { headers: 'metadata is not changed' });
-    const destination = report.read(each['destination'], `${path}.destination`, ['host', 'subset', 'port']);
-    if (destination['port'] !== undefined) {
-      report.cannot(`${path}.destination.port`, 'an instance is called at the port that it registered');
-    }
-    const host = textOf(destination['host']) ?? '';
-    if (serviceOfHost(host, namespace) !== service) {
-      report.cannot(
-        `${path}.destination.host`,
-        `${host}; a document leads to instances of its own service, and this is left out`,
-      );
-      continue;
-    }
-    const name = nameOf(textOf(destination['subset']), `${path}.destination.subset`);
+    report.read(each, path, destinations.length === 1 ? [...DESTINATION, 'headers'] : DESTINATION, {
+      headers: 'metadata is changed for a whole route, not for one of its destinations',
+    });
     // One alone receives all calls, whatever its weight.
     const weight = destinations.length === 1 ? 100 : (each['weight'] ?? 0);
     if (typeof weight !== 'number' || !(weight >= 0) || !Number.isFinite(weight)) {
-      report.cannot(`${path}.weight`, `${JSON.stringify(weight)} (expected: a number >= 0); left out`);
-    } else if (name !== undefined) weights.set(name, (weights.get(name) ?? 0) + weight);
+      report.cannot(
+        `${path}.weight`,
+        `${report.written(`${path}.weight`, weight)} (expected: a number >= 0); left out`,
+      );
+      continue;
+    }
+    const to = importDestination(each['destination'], `${path}.destination`, rule, context);
+    if (to !== undefined) targets.add(to, weight);
   }
-  const split = [...weights].map(([to, weight]): SplitEntryDocument => ({ to, weight }));
-  if (!split.some(({ weight }) => weight > 0)) return undefined;
-  const [only] = split;
-  return split.length === 1 && only !== undefined ? { to: only.to } : { split };
+  return targets.document(`${at}.route`, report);
+}
+
+/** The changes of a route, with those of its destination where it has one alone. */
+function importHeaders({ path, fields, report }: HttpRule): Pick<RouteDocument, 'requestHeaders' | 'responseHeaders'> {
+  const [only, ...others] = listOf(fields['route']).map(fieldsOf);
+  const holders = [{ at: `${path}.headers`, value: fields['headers'] }];
+  if (others.length === 0) holders.push({ at: `${path}.route[0].headers`, value: only?.['headers'] });
+  const changes = (direction: 'request' | 'response'): RouteDocument['requestHeaders'] => {
+    const list = (kind: 'set' | 'add') =>
+      holders.flatMap(({ at, value }) =>
+        entriesOf(fieldsOf(fieldsOf(value)[direction])[kind]).map(([name, text]) => {
+          return { path: `${at}.${direction}.${kind}.${name}`, name, value: text };
+        }),
+      );
+    const remove = holders.flatMap(({ at, value }) =>
+      listOf(fieldsOf(fieldsOf(value)[direction])['remove']).map((name, index) => {
+        return { path: `${at}.${direction}.remove[${index}]`, name: String(name) };
+      }),
+    );
+    return importChanges({ set: list('set'), add: list('add'), remove }, report);
+  };
+  return defined({ requestHeaders: changes('request'), responseHeaders: changes('response') });
+}
+
+/** Undefined, and told, where a document cannot lead there. */
+function importDestination(
+  value: unknown,
+  path: string,
+  { namespace, report }: HttpRule,
+  { selected, rules }: RouteContext,
+): DestinationDocument | undefined {
+  const destination = report.read(value, path, ['host', 'subset', 'port']);
+  if (destination['port'] !== undefined) {
+    report.cannot(`${path}.port`, 'an instance is called at the port that it registered');
+  }
+  const text = textOf(destination['host']) ?? '';
+  const subset = textOf(destination['subset']);
+  if (selected.isOwn(text, namespace)) return rules.nameOf(subset, `${path}.subset`, report);
+  const host = selected.hostOf(text, namespace);
+  if (host === undefined || host.domain === undefined || host.name === selected.host.name) {
+    const why =
+      host?.name === selected.host.name ? 'in Consul it has the name of this service' : 'no service of Consul';
+    report.cannot(`${path}.host`, `${showValue(text)}: ${why}; left out`);
+    return undefined;
+  }
+  tellOther(host.name, subset, path, report);
+  return { service: host.name, ...defined({ subset }) };
 }
 
 /** `attempts` are retries there and all tries here. */
-function importRetries(value: unknown, path: string, report: IstioReport): RetryDocument | 'off' | undefined {
+function importRetries(value: unknown, path: string, report: PlaceReport): RetryDocument | 'off' | undefined {
   if (value === undefined || value === null) return undefined;
   const fields = report.read(value, path, ['attempts', 'retryOn', 'backoff', 'perTryTimeout'], {
     retryRemoteLocalities: 'retries go on to the next tier by themselves',
@@ -139,7 +170,8 @@ function importRetries(value: unknown, path: string, report: IstioReport): Retry
   const attempts = fields['attempts'];
   if (attempts === 0) return 'off';
   if (attempts !== undefined && !(typeof attempts === 'number' && attempts > 0 && Number.isInteger(attempts))) {
-    report.cannot(`${path}.attempts`, `${JSON.stringify(attempts)} (expected: a whole number); retried as by default`);
+    const shown = report.written(`${path}.attempts`, attempts);
+    report.cannot(`${path}.attempts`, `${shown} (expected: a whole number); retried as by default`);
     return undefined;
   }
   const wanted = 1 + Number(attempts ?? 2);
@@ -160,140 +192,4 @@ function importRetries(value: unknown, path: string, report: IstioReport): Retry
     retryableStatusCodes: [...codes],
     ...defined({ initialBackoffMs: backoff }),
   };
-}
-
-function unique(name: string, names: Set<string>): string {
-  let found = name;
-  for (let number = 2; names.has(found); number += 1) found = `${name} (${number})`;
-  names.add(found);
-  return found;
-}
-
-const KINDS = ['exact', 'prefix', 'regex'] as const;
-/** Fields that do not choose calls. */
-const NAMES: readonly string[] = ['name', 'statPrefix'];
-const KNOWN: readonly string[] = [
-  ...NAMES,
-  'uri',
-  'ignoreUriCase',
-  'headers',
-  'withoutHeaders',
-  'method',
-  'gateways',
-  'port',
-];
-const NO_SUCH_THING: Readonly<Record<string, string>> = {
-  queryParams: 'a gRPC call has no query parameters; this match is left out',
-  sourceLabels: 'give the callers a static label and match on it; this match is left out',
-  sourceNamespace: 'give the callers a static label and match on it; this match is left out',
-  authority: 'a Graylane client calls one service; this match is left out',
-  scheme: 'not seen by routing; this match is left out',
-};
-
-/**
- * Imports one entry of a route's `match`. Undefined matches every call. `false`: a condition cannot be expressed, so
- * the entry is left out and reported, because sending calls the wrong way would be worse.
- */
-function importMatch(fields: Fields, path: string, report: IstioReport): MatchDocument | undefined | false {
-  report.read(fields, path, KNOWN, NO_SUCH_THING);
-  let isWhole = Object.keys(fields).every((name) => KNOWN.includes(name) || fields[name] === null);
-  const methods = importUri(fields, path, report);
-  const method = fieldsOf(fields['method']);
-  if (fields['method'] !== undefined && !acceptsPost(method)) {
-    report.cannot(`${path}.method`, 'gRPC calls are all POST; this match is left out');
-    isWhole = false;
-  }
-  const gateways = listOf(fields['gateways']);
-  if (gateways.length > 0 && !gateways.includes('mesh')) {
-    report.cannot(`${path}.gateways`, 'for calls by a gateway; this match is left out');
-    isWhole = false;
-  }
-  if (fields['port'] !== undefined) report.cannot(`${path}.port`, 'instances have one port; not looked at');
-  const labels = new Map<string, LabelMatcherDocument>();
-  for (const [field, isWithout] of [
-    ['headers', false],
-    ['withoutHeaders', true],
-  ] as const) {
-    for (const [name, condition] of entriesOf(fields[field])) {
-      const at = `${path}.${field}.${name}`;
-      const matcher = importHeader(name, condition, at, report);
-      const key = name.toLowerCase();
-      const merged = matcher && merge(labels.get(key), isWithout ? inverted(matcher) : matcher);
-      if (matcher !== undefined && merged === undefined)
-        report.cannot(at, 'two conditions on one header; this match is left out');
-      if (merged === undefined) isWhole = false;
-      else labels.set(key, merged);
-    }
-  }
-  if (!isWhole || methods === false) return false;
-  if (methods === undefined && labels.size === 0) return undefined;
-  return defined({ methods, labels: labels.size === 0 ? undefined : Object.fromEntries(labels) });
-}
-
-function importUri(fields: Fields, path: string, report: IstioReport): readonly string[] | undefined | false {
-  if (fields['uri'] === undefined) return undefined;
-  const [kind, text] = conditionOf(fields['uri']);
-  const pattern =
-    kind === undefined ? ({ kind: 'unsayable', why: 'no exact, prefix or regex' } as const) : methodPattern(kind, text);
-  if (pattern.kind === 'any') return undefined;
-  if (fields['ignoreUriCase'] === true)
-    report.cannot(`${path}.ignoreUriCase`, 'methods are matched as they are written');
-  if (pattern.kind === 'methods') {
-    if (pattern.instead !== undefined) report.cannot(`${path}.uri.${kind}`, pattern.instead);
-    return pattern.methods;
-  }
-  const why = pattern.kind === 'never' ? 'no gRPC call has such a path' : pattern.why;
-  report.cannot(kind === undefined ? `${path}.uri` : `${path}.uri.${kind}`, `${why}; this match is left out`);
-  return false;
-}
-
-/** An empty condition matches every call that has the header. */
-function importHeader(
-  name: string,
-  condition: unknown,
-  at: string,
-  report: IstioReport,
-): LabelMatcherDocument | undefined {
-  const fault = labelKeyFault(name.toLowerCase());
-  if (fault !== undefined) {
-    report.cannot(at, `not routed by (expected: ${fault}); this match is left out`);
-    return undefined;
-  }
-  const [kind, text] = conditionOf(condition);
-  if (kind === undefined) {
-    if (Object.keys(fieldsOf(condition)).length === 0) return { present: true };
-    report.cannot(at, 'no exact, prefix or regex; this match is left out');
-    return undefined;
-  }
-  if (kind === 'exact') return text;
-  if (kind === 'prefix') return text === '' ? { present: true } : { prefix: text };
-  const regex = regexFault(text);
-  if (regex === undefined) return { regex: text };
-  report.cannot(`${at}.regex`, `cannot be evaluated (expected: ${regex}); this match is left out`);
-  return undefined;
-}
-
-/** The negated condition also matches a call without the header, as Istio's `withoutHeaders` does. */
-function inverted(matcher: LabelMatcherDocument): LabelMatcherDocument {
-  return typeof matcher === 'object' && matcher.present === true ? { present: false } : { not: matcher };
-}
-
-function merge(known: LabelMatcherDocument | undefined, added: LabelMatcherDocument): LabelMatcherDocument | undefined {
-  if (known === undefined) return added;
-  const [first, second] = [known, added].map((each) => (typeof each === 'string' ? { exact: each } : each));
-  const clash = Object.keys(second ?? {}).some((name) => Object.hasOwn(first ?? {}, name));
-  return clash ? undefined : { ...first, ...second };
-}
-
-function conditionOf(value: unknown): readonly [(typeof KINDS)[number], string] | readonly [undefined, string] {
-  const fields = fieldsOf(value);
-  const kind = KINDS.find((name) => typeof fields[name] === 'string');
-  return kind === undefined ? [undefined, ''] : [kind, String(fields[kind])];
-}
-
-function acceptsPost(method: Fields): boolean {
-  const exact = textOf(method['exact']);
-  const prefix = textOf(method['prefix']);
-  if (exact !== undefined) return exact === 'POST';
-  return prefix !== undefined ? 'POST'.startsWith(prefix) : textOf(method['regex']) === '.*';
 }

@@ -30,7 +30,7 @@ export class ChainReport {
     add(this.#problems, path, `${showValue(value)} (expected: ${expected})`);
   }
 
-  /** A field that is not honoured, and what happens instead. Each path once. */
+  /** A field that is not honoured, and what happens instead. The same once. */
   cannot(path: string, instead: string): void {
     add(this.#warnings, path, instead);
   }
@@ -43,13 +43,13 @@ export class ChainReport {
   }
 }
 
-/** The first of each path, and a bounded number of them. */
+/** Each message once, and a bounded number of them. */
 function add(told: Map<string, PolicyProblem>, path: string, text: string): void {
   const where = shortenMiddle(path, MOST_PATH_CHARACTERS);
-  if (told.has(where) || told.size > MAX_PROBLEMS) return;
+  const message = `${where}: ${text}`;
+  if (told.has(message) || told.size > MAX_PROBLEMS) return;
   const isLast = told.size === MAX_PROBLEMS;
-  const message = isLast ? `${where}: and more that is not told` : `${where}: ${text}`;
-  told.set(where, { path: where, message });
+  told.set(message, { path: where, message: isLast ? `${where}: and more that is not told` : message });
 }
 
 /** Consul leaves empty fields out, but not all of them at every version. */

@@ -31,7 +31,7 @@ const router = (Name: string, Match: object, Destination: object): object => ({
 
 beforeAll(async () => {
   const [dc1, dc2] = world.consul.datacenters;
-  for (const name of ['pay', 'hard', 'plain']) {
+  for (const name of ['pay', 'hard', 'plain', 'soon', 'whole']) {
     await dc1?.register({ name, id: `${name}-1`, address: '127.0.0.1', port: 9001, meta: { version: 'v1' } });
     await dc1?.register({ name, id: `${name}-2`, address: '127.0.0.1', port: 9002, meta: { version: 'v2' } });
     await dc2?.register({ name, id: `${name}-3`, address: '127.0.0.1', port: 9003, meta: { version: 'v1' } });
@@ -55,6 +55,8 @@ beforeAll(async () => {
     grpc('hard'),
     versions('hard'),
     router('hard', { PathPrefix: '/a.B/Ch' }, { ServiceSubset: 'v2', PrefixRewrite: '/c' }),
+    versions('soon', { Subsets: { v1: { Filter: 'Service.Meta.version == v1' }, v2: { OnlyPassing: true } } }),
+    versions('whole', { DefaultSubset: '' }),
   );
 });
 
@@ -138,7 +140,7 @@ describe('graylane policy import-chain', () => {
   it('writes a file, and reports what a document cannot say with its path', async () => {
     const file = world.file('hard.json', '');
     const { code, stdout, stderr } = await world.run(['policy', 'import-chain', 'hard', '-o', file]);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
     expect(byService(stderr).split('\n').slice(0, 3)).toEqual([
       'not in the document router(hard.default).Routes[0].Match.HTTP.PathPrefix: "/a.B/Ch", a prefix within the name of a method',
       'not in the document router(hard.default).Routes[0]: left out; its calls go on to the routes that follow',
@@ -151,6 +153,23 @@ describe('graylane policy import-chain', () => {
       default: 'v1',
       locality: { failover: [] },
     });
+  });
+
+  it('has the subsets of the entries that no call goes to yet: a canary before it begins', async () => {
+    const { code, stdout, stderr } = await world.run(['policy', 'import-chain', 'soon']);
+    expect(code).toBe(3);
+    expect(stderr).toContain(
+      'not in the document service-resolver/soon.Subsets.v2.OnlyPassing: instances with a warning serve too',
+    );
+    const plan = compilePolicy({ content: stdout, format: 'yaml' }, { service: 'soon', origin: 'file' });
+    expect(plan.document).toMatchObject({
+      default: 'v1',
+      subsets: { v1: { filter: 'Service.Meta.version == v1' }, v2: {} },
+    });
+    const whole = await world.run(['policy', 'import-chain', 'whole']);
+    expect(whole.code).toBe(0);
+    const all = compilePolicy({ content: whole.stdout, format: 'yaml' }, { service: 'whole', origin: 'file' });
+    expect(all.document).toMatchObject({ default: 'all', subsets: { all: {}, v1: {}, v2: {} } });
   });
 
   it('takes one datacenter, and a file that can be written', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -22,6 +22,8 @@ spec:
   subsets: [ { name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } } ]
 `;
 
+const RETRIES = 'routes without retries: Istio retries them twice, a policy only where it says retry';
+
 describe('graylane policy import-istio', () => {
   let folder: string;
   const file = (name: string, text: string): string => {
@@ -43,13 +45,13 @@ describe('graylane policy import-istio', () => {
 
   it('prints the document, from a file or from standard input', async () => {
     const { code, stdout, stderr } = await graylane(['policy', 'import-istio', file('i.yaml', RESOURCES)]);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: `${RETRIES}\n` });
     expect(parse(stdout)).toEqual(document);
     const piped = await graylaneJson(['policy', 'import-istio', '-'], { input: RESOURCES });
-    expect(piped.json).toEqual({ service: 'payments', document, unsaid: [], notes: [] });
+    expect(piped.json).toEqual({ service: 'payments', document, unsaid: [], notes: [RETRIES] });
   });
 
-  it('writes a file that can be validated, and ends with 1 where fields are left', async () => {
+  it('writes a file that can be validated, and ends with 3 where fields are left', async () => {
     const rich = RESOURCES.replace('  hosts:', '  tcp: [ {} ]\n  hosts:').concat(
       '---\nkind: Gateway\nmetadata: { name: g }\n',
     );
@@ -63,10 +65,11 @@ describe('graylane policy import-istio', () => {
       '--labels',
       'tags',
     ]);
-    expect(code).toBe(1);
+    expect(code).toBe(3);
     expect(stderr.split('\n')).toEqual([
-      'not in the document VirtualService/payments.spec.tcp: for TCP',
+      `not in the document ${join(folder, 'r.yaml')}:5:3 VirtualService/payments.spec.tcp: for TCP`,
       'not looked at: Gateway/g',
+      RETRIES,
       `${out} written; try it: graylane policy validate ${out}`,
       '',
     ]);
@@ -74,9 +77,44 @@ describe('graylane policy import-istio', () => {
     expect(await graylane(['policy', 'validate', out])).toMatchObject({ code: 0 });
   });
 
+  it('with --strict writes nothing where anything is left, and ends with 1', async () => {
+    const lossy = file('lossy.yaml', RESOURCES.replace('  hosts:', '  tcp: [ {} ]\n  hosts:'));
+    const out = join(folder, 'strict.yaml');
+    const { code, stdout, stderr } = await graylane(['policy', 'import-istio', lossy, '--strict', '-o', out]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('payments: 1 difference (expected: none, with --strict)');
+    expect(existsSync(out)).toBe(false);
+    const whole = await graylane(['policy', 'import-istio', file('i.yaml', RESOURCES), '--strict', '-o', out]);
+    expect(whole).toMatchObject({ code: 0 });
+    expect(parse(readFileSync(out, 'utf8'))).toEqual(document);
+  });
+
+  it('ends with 1 where nothing is left', async () => {
+    const gateway = RESOURCES.split('---')[0]?.replace('  hosts:', '  gateways: [public]\n  hosts:') ?? '';
+    const { code, stdout, stderr } = await graylane(['policy', 'import-istio', file('g.yaml', gateway)]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('payments: nothing that a policy document could say');
+    const broken = await graylane(['policy', 'import-istio', file('bad.yaml', 'a: [')]);
+    expect(broken).toMatchObject({ code: 1, stdout: '' });
+    expect(broken.stderr).toMatch(/bad\.yaml:1:5 document 1: .*\(expected: YAML or JSON\); left out/);
+  });
+
+  it('takes several files, folders and standard input together', async () => {
+    const [service = '', rule = ''] = RESOURCES.split('---');
+    mkdirSync(join(folder, 'base', 'deep'), { recursive: true });
+    writeFileSync(join(folder, 'base', 'deep', 'service.yml'), service);
+    writeFileSync(join(folder, 'base', 'notes.txt'), 'not read: [');
+    const { code, stdout } = await graylane(['policy', 'import-istio', join(folder, 'base'), '-'], { input: rule });
+    expect(code).toBe(0);
+    expect(parse(stdout)).toEqual(document);
+    const { json } = await graylaneJson(['policy', 'import-istio', join(folder, 'base'), '-'], {
+      input: rule.replace('spec:', 'spec:\n  workloadSelector: {}'),
+    });
+    expect(json).toMatchObject({ unsaid: [{ file: '-', document: 1, line: 5, column: 3 }] });
+  });
+
   it.each([
     ['a file that is not there', () => join(folder, 'none.yaml'), [], 'none.yaml: ENOENT'],
-    ['no YAML', () => file('bad.yaml', 'a: ['), [], '(expected: YAML)'],
     ['nothing of Istio', () => file('none2.yaml', 'kind: Pod'), [], 'no VirtualService and no DestinationRule'],
     [
       'several services',

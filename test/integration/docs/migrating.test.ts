@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { importIstio } from '../../../src/ops/istio/import';
-import { readResources } from '../../../src/ops/istio/resources';
+import { importTexts } from '../policy/istio/import-texts';
 import { fencesOf, root } from './fences';
 
 const documents = fencesOf('docs/migrating.md').filter(({ text }) => text.startsWith('schema: 1'));
@@ -11,11 +10,10 @@ const example = (path: string): string => readFileSync(join(root, 'examples', pa
 
 describe('docs/migrating.md', () => {
   it('shows what import-istio makes of the example', () => {
-    const { resources } = readResources(example('migrating-istio/istio.yaml'));
-    const { document, unmapped } = importIstio(resources, { service: 'payments', labelsAs: 'meta' });
+    const { document, losses } = importTexts([example('migrating-istio/istio.yaml')]);
     expect(parse(documents.at(-1)?.text ?? '')).toEqual(document);
     const left = ['VirtualService/payments.spec.http[1].retries.retryRemoteLocalities'];
-    expect(unmapped.map(({ path }) => path)).toEqual(left);
+    expect(losses.map(({ path }) => path)).toEqual(left);
   });
 
   it('shows the policy and the upstream that the nginx example runs', () => {

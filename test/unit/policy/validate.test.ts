@@ -70,7 +70,7 @@ describe('validatePolicy', () => {
     ['a bigint', { ...SOUND, timeoutMs: 5n }, 'timeoutMs: a BigInt (expected: plain data)'],
     ['no schema', { service: 'payments' }, 'schema: missing (expected: 1)'],
     ['schema as text', { ...SOUND, schema: '1' }, 'schema: "1" (expected: 1)'],
-    ['no service', { schema: 1 }, 'service: missing (expected: a text)'],
+    ['no service', { schema: 1 }, 'service: missing (expected: a service name of letters, digits, -, _ and .)'],
     [
       'another service',
       { ...SOUND, service: 'orders' },

@@ -138,6 +138,8 @@ const http = (match: object): object => ({ Match: { HTTP: match } });
 describe('what a document cannot say', () => {
   it.each<[string, object, string]>([
     ['a prefix within a name', http({ PathPrefix: '/shop.v1.Payments/Ch' }), 'Match.HTTP.PathPrefix'],
+    ['a prefix of packages', http({ PathPrefix: '/shop.v1.' }), 'Match.HTTP.PathPrefix'],
+    ['half the name of a package', http({ PathPrefix: '/shop' }), 'Match.HTTP.PathPrefix'],
     ['an expression', http({ PathRegex: '/shop\\.v1\\.[A-Z]+/List' }), 'Match.HTTP.PathRegex'],
     ['paths that ignore case', http({ PathExact: '/a.B/C', CaseInsensitive: true }), 'Match.HTTP.CaseInsensitive'],
     [

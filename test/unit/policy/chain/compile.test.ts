@@ -262,6 +262,7 @@ describe('small things of a chain', () => {
     expect(plan.fallthrough.retry).toMatchObject({ maxAttempts: 5, retryableStatusCodes: ['UNAVAILABLE'] });
     expect(plan.warnings.map(({ message }) => message)).toEqual([
       expect.stringContaining('.NumRetries: without a condition'),
+      expect.stringContaining('.NumRetries: 9; cut to 4'),
     ]);
   });
 

@@ -1,0 +1,65 @@
+import { SINGLE_HEADERS } from '../../base/header-name';
+import type { HeaderChangesDocument } from '../../policy/document';
+import { headerFault } from './matchers';
+import type { PlaceReport } from './report';
+
+/** Header changes of a rule, as texts by name. */
+export interface ForeignChanges {
+  readonly set: readonly ForeignChange[];
+  readonly add: readonly ForeignChange[];
+  readonly remove: readonly ForeignChange[];
+}
+
+interface ForeignChange {
+  readonly path: string;
+  readonly name: string;
+  readonly value?: unknown;
+}
+
+const MOST_KEYS = 20;
+const VALUE = /^[ -~]{0,1024}$/;
+
+/** Changes that a document can say; the others are told. Undefined where none is left. */
+export function importChanges(changes: ForeignChanges, report: PlaceReport): HeaderChangesDocument | undefined {
+  const seen = new Set<string>();
+  const keyOf = ({ path, name }: ForeignChange): string | undefined => {
+    const key = name.toLowerCase();
+    const fault = key === 'set-cookie' ? 'a key that holds no credentials' : headerFault(name);
+    if (fault !== undefined) report.cannot(path, `left as it is (expected: ${fault})`);
+    else if (seen.has(key)) report.cannot(path, 'changed twice (expected: each header once); the first holds');
+    if (fault !== undefined || seen.has(key)) return undefined;
+    seen.add(key);
+    return key;
+  };
+  const valuesOf = (list: readonly ForeignChange[], isAdded: boolean): Readonly<Record<string, string>> => {
+    const values: Record<string, string> = {};
+    for (const change of list) {
+      const { path, value } = change;
+      const isPlain = typeof value === 'string' && VALUE.test(value) && !value.includes('%');
+      if (!isPlain) report.cannot(path, 'left as it is (expected: printable ASCII without variables of a proxy)');
+      const key = isPlain ? keyOf(change) : undefined;
+      if (key === undefined || !isPlain) continue;
+      if (isAdded && SINGLE_HEADERS.has(key)) report.cannot(path, 'left as it is: HTTP/2 lets it have one value');
+      else if (Object.keys(values).length >= MOST_KEYS)
+        report.cannot(path, `left as it is (expected: at most ${MOST_KEYS})`);
+      else values[key] = value;
+    }
+    return values;
+  };
+  const [set, add] = [valuesOf(changes.set, false), valuesOf(changes.add, true)];
+  const remove = changes.remove.flatMap((change) => keyOf(change) ?? []).slice(0, MOST_KEYS);
+  const document = {
+    ...(Object.keys(set).length === 0 ? {} : { set }),
+    ...(Object.keys(add).length === 0 ? {} : { add }),
+    ...(remove.length === 0 ? {} : { remove }),
+  };
+  return Object.keys(document).length === 0 ? undefined : document;
+}
+
+/** What becomes of a fault: one in a policy always ends, and an import does not know when. */
+export const FAULT_TOLD: string =
+  'not written: a fault in a policy always ends; write fault: { abort, percent, until } on the route, or use graylane drill';
+
+/** What becomes of a mirror. */
+export const MIRROR_TOLD: string =
+  'not written: copies cost their target as much as calls; write mirror: { to, percent } on the route';

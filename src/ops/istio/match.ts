@@ -1,0 +1,152 @@
+import { defined } from '../../base/defined';
+import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
+import type { LabelMatcherDocument, MatchDocument } from '../../policy/document';
+import { methodPattern } from '../../policy/method-pattern';
+import { showValue } from '../../policy/problems';
+import { headerFault, inverted, mergeMatchers, regexMatcher } from '../imports/matchers';
+import type { PlaceReport } from '../imports/report';
+import { entriesOf } from '../imports/resources';
+import { type IstioView, namesGateway } from './select';
+
+const KINDS = ['exact', 'prefix', 'regex'] as const;
+const KNOWN: readonly string[] = [
+  // These two choose no calls.
+  'name',
+  'statPrefix',
+  'uri',
+  'ignoreUriCase',
+  'headers',
+  'withoutHeaders',
+  'method',
+  'gateways',
+  'port',
+];
+const LEFT_OUT = 'this match is left out';
+const NO_SUCH_THING: Readonly<Record<string, string>> = {
+  queryParams: `a gRPC call has no query parameters; ${LEFT_OUT}`,
+  sourceLabels: `give the callers a static label and match on it; ${LEFT_OUT}`,
+  sourceNamespace: `give the callers a static label and match on it; ${LEFT_OUT}`,
+  authority: `a Graylane client calls one service; ${LEFT_OUT}`,
+  scheme: `not seen by routing; ${LEFT_OUT}`,
+};
+/** Keys of `headers` that Istio does not look at: conditions on them have fields of their own. */
+const IGNORED_HEADERS: readonly string[] = ['uri', 'scheme', 'method', 'authority'];
+
+/**
+ * Imports one entry of a route's `match`. Undefined matches every call. `false`: a condition cannot be expressed, so
+ * the entry is left out and told, because sending calls the wrong way would be worse.
+ */
+export function importMatch(
+  fields: Fields,
+  path: string,
+  namespace: string | undefined,
+  view: IstioView,
+  report: PlaceReport,
+): MatchDocument | undefined | false {
+  const gateways = listOf(fields['gateways']).map(String);
+  if (gateways.length > 0 && !namesGateway(gateways, namespace, view.gateways)) {
+    report.note(`${path}.gateways`, `for calls by ${gateways.join(', ')} alone; left out`);
+    return false;
+  }
+  report.read(fields, path, KNOWN, NO_SUCH_THING);
+  let isWhole = Object.keys(fields).every((name) => KNOWN.includes(name) || (fields[name] ?? null) === null);
+  const methods = importUri(fields, path, report);
+  if (fields['method'] !== undefined && !acceptsPost(fieldsOf(fields['method']))) {
+    report.cannot(`${path}.method`, `gRPC calls are all POST; ${LEFT_OUT}`);
+    isWhole = false;
+  }
+  if (!fitsPort(fields['port'], `${path}.port`, view, report)) isWhole = false;
+  const labels = new Map<string, LabelMatcherDocument>();
+  for (const [field, isWithout] of [
+    ['headers', false],
+    ['withoutHeaders', true],
+  ] as const) {
+    for (const [name, condition] of entriesOf(fields[field])) {
+      const at = `${path}.${field}.${name}`;
+      if (IGNORED_HEADERS.includes(name)) {
+        report.note(at, 'not looked at, as in Istio, which has a field of its own for it');
+        continue;
+      }
+      const matcher = importHeader(name, condition, at, report);
+      const key = name.toLowerCase();
+      const merged = matcher && mergeMatchers(labels.get(key), isWithout ? inverted(matcher) : matcher);
+      if (matcher !== undefined && merged === undefined) {
+        report.cannot(at, `two conditions on one header; ${LEFT_OUT}`);
+      }
+      if (merged === undefined) isWhole = false;
+      else labels.set(key, merged);
+    }
+  }
+  if (!isWhole || methods === false) return false;
+  if (methods === undefined && labels.size === 0) return undefined;
+  return defined({ methods, labels: labels.size === 0 ? undefined : Object.fromEntries(labels) });
+}
+
+/** A condition on the port of the service that is called. */
+function fitsPort(port: unknown, path: string, view: IstioView, report: PlaceReport): boolean {
+  if (port === undefined || port === null || port === 0 || port === view.port) return true;
+  if (view.port === undefined) {
+    report.cannot(path, `${showValue(port)}; ${LEFT_OUT}: say with --port which port of the service is called`);
+  } else report.note(path, `${showValue(port)}, and calls go to ${view.port}; ${LEFT_OUT}`);
+  return false;
+}
+
+function importUri(fields: Fields, path: string, report: PlaceReport): readonly string[] | undefined | false {
+  const uri = fields['uri'];
+  if (uri === undefined || uri === null) return undefined;
+  const [kind, text] = conditionOf(uri);
+  const pattern =
+    kind === undefined ? ({ kind: 'unsayable', why: 'no exact, prefix or regex' } as const) : methodPattern(kind, text);
+  if (pattern.kind === 'any') return undefined;
+  if (fields['ignoreUriCase'] === true) {
+    report.cannot(`${path}.ignoreUriCase`, 'methods are matched as they are written');
+  }
+  if (pattern.kind === 'methods') {
+    if (pattern.instead !== undefined) report.cannot(`${path}.uri.${kind}`, pattern.instead);
+    return pattern.methods;
+  }
+  const why = pattern.kind === 'never' ? 'no gRPC call has such a path' : pattern.why;
+  report.cannot(kind === undefined ? `${path}.uri` : `${path}.uri.${kind}`, `${why}; ${LEFT_OUT}`);
+  return false;
+}
+
+/** An empty condition holds for every call that has the header. */
+function importHeader(
+  name: string,
+  condition: unknown,
+  at: string,
+  report: PlaceReport,
+): LabelMatcherDocument | undefined {
+  const fault = headerFault(name);
+  if (fault !== undefined) {
+    report.cannot(at, `not routed by (expected: ${fault}); ${LEFT_OUT}`);
+    return undefined;
+  }
+  const [kind, text] = conditionOf(condition);
+  if (kind === undefined) {
+    if (Object.keys(fieldsOf(condition)).length === 0) return { present: true };
+    const [field = '', value] = entriesOf(condition)[0] ?? [];
+    const shown = `${field}: ${typeof value === 'object' ? showValue(value) : report.written(`${at}.${field}`, value)}`;
+    report.cannot(at, `${shown} (expected: exact, prefix or regex, and a text); ${LEFT_OUT}`);
+    return undefined;
+  }
+  if (kind === 'exact') return text;
+  if (kind === 'prefix') return text === '' ? { present: true } : { prefix: text };
+  const regex = regexMatcher(text);
+  if (typeof regex !== 'string') return regex;
+  report.cannot(`${at}.regex`, `${regex}; ${LEFT_OUT}`);
+  return undefined;
+}
+
+function conditionOf(value: unknown): readonly [(typeof KINDS)[number], string] | readonly [undefined, string] {
+  const fields = fieldsOf(value);
+  const kind = KINDS.find((name) => typeof fields[name] === 'string');
+  return kind === undefined ? [undefined, ''] : [kind, String(fields[kind])];
+}
+
+function acceptsPost(method: Fields): boolean {
+  const exact = textOf(method['exact']);
+  const prefix = textOf(method['prefix']);
+  if (exact !== undefined) return exact === 'POST';
+  return prefix !== undefined ? 'POST'.startsWith(prefix) : textOf(method['regex']) === '.*';
+}

@@ -1,0 +1,294 @@
+import { describe, expect, it } from 'vitest';
+import { isLong } from '../../../support/slice';
+import { mutated } from '../proof/mutate';
+import { importRoutes } from './import-routes';
+
+const PARENT = { kind: 'Service', group: '', name: 'payments' };
+const route = (
+  kind: 'HTTPRoute' | 'GRPCRoute',
+  name: string,
+  rules: object[],
+  more: object = {},
+  metadata: object = {},
+): object => ({
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind,
+  metadata: { name, namespace: 'shop', ...metadata },
+  spec: { parentRefs: [PARENT], rules, ...more },
+});
+const to = (...names: string[]): object[] => names.map((name) => ({ name, port: 9000 }));
+const header = (name: string, value: string, type?: string): object => ({ name, value, type });
+const text = (...routes: object[]): string => routes.map((each) => JSON.stringify(each)).join('\n---\n');
+const pathsOf = ({ losses }: ReturnType<typeof importRoutes>): readonly string[] => losses.map(({ path }) => path);
+
+const GRPC = route('GRPCRoute', 'a', [
+  {
+    backendRefs: [
+      { name: 'payments', weight: 90 },
+      { name: 'payments-v2', weight: 10 },
+    ],
+  },
+  {
+    name: 'testers',
+    matches: [
+      { headers: [header('X-Gray', 'canary'), header('x-gray', 'other')] },
+      { method: { service: 'shop.v1.Payments' }, headers: [header('x-user', 'qa-[0-9]+', 'RegularExpression')] },
+    ],
+    backendRefs: to('payments-v2'),
+    timeouts: { request: '1.5s', backendRequest: '400ms' },
+  },
+  {
+    matches: [{ method: { service: 'shop.v1.Payments', method: 'Refund' } }],
+    backendRefs: to('payments'),
+    retry: { attempts: 2, codes: [503] },
+  },
+  { matches: [{ method: { service: 'shop.v1.Payments' } }], backendRefs: to('payments-v3') },
+  {
+    matches: [{ method: { type: 'RegularExpression', service: 'shop\\.v1\\.(Bills|Taxes)', method: 'Get' } }],
+    backendRefs: [{ name: 'payments-v3', weight: 0 }, { name: 'payments' }],
+  },
+]);
+const HTTP = route('HTTPRoute', 'b', [
+  { matches: [{ path: { value: '/' } }], backendRefs: to('payments') },
+  {
+    matches: [{ path: { type: 'PathPrefix', value: '/shop.v1.Payments' }, method: 'POST' }],
+    backendRefs: to('payments-v2'),
+  },
+  { matches: [{ path: { type: 'PathPrefix', value: '/shop.v1.Payments/Charge/' } }], backendRefs: to('payments-v3') },
+  {
+    matches: [
+      { path: { type: 'Exact', value: '/shop.v1.Payments/Charge' }, headers: [header('x', 'a')] },
+      { path: { type: 'Exact', value: '/shop.v1.Payments/Charge' } },
+    ],
+    backendRefs: to('payments-v4'),
+  },
+  {
+    matches: [{ headers: [header('x', 'a'), header('y', 'b')] }, { headers: [header('x', 'a')] }],
+    backendRefs: to('payments-v5'),
+    timeouts: { request: '0s' },
+  },
+]);
+const RICH = [
+  route(
+    'HTTPRoute',
+    'c',
+    [
+      { matches: [{ queryParams: [header('q', 'a')] }, { method: 'GET' }], backendRefs: to('payments-v2') },
+      {
+        matches: [{ headers: [header('user-agent', 'grpc')] }, { headers: [header('cookie', 'a')] }],
+        backendRefs: to('payments-v2'),
+      },
+      {
+        matches: [{ path: { value: '/a/b/c' } }, { path: { type: 'RegularExpression', value: '/shop.v1.[A-Z]+/.*' } }],
+        backendRefs: to('payments-v2'),
+      },
+      {
+        matches: [{ headers: [header('m', '1')] }],
+        filters: [{ type: 'RequestMirror', requestMirror: { backendRef: { name: 'x' } } }],
+        backendRefs: to('payments'),
+      },
+      {
+        matches: [{ headers: [header('h', '1')] }],
+        filters: [{ type: 'RequestRedirect' }],
+        backendRefs: to('payments'),
+      },
+      {
+        matches: [{ headers: [header('k', '1')] }],
+        backendRefs: [
+          { kind: 'ServiceImport', name: 'payments' },
+          { name: 'payments', namespace: 'bank' },
+        ],
+      },
+      {
+        matches: [{ headers: [header('s', '1')] }],
+        backendRefs: to('payments'),
+        sessionPersistence: {},
+        retry: { attempts: 9, codes: [500] },
+      },
+    ],
+    { hostnames: ['payments.example.com'] },
+  ),
+  route('GRPCRoute', 'd', [
+    {
+      matches: [{ method: { method: 'Charge' } }, { method: { type: 'RegularExpression', service: 'shop.*' } }],
+      backendRefs: to('payments-v3'),
+    },
+    { matches: [{ headers: [header('x', '(?=a)', 'RegularExpression')] }], backendRefs: to('payments-v3') },
+  ]),
+];
+
+describe('routes of a Service', () => {
+  it('become routes in the order of precedence, and their backends other services', () => {
+    const { document, losses, proof } = importRoutes(text(GRPC), {}, { calls: 20_000 });
+    expect(losses).toEqual([]);
+    expect(proof).toMatchObject({ agreed: 20_000, differences: [] });
+    expect(document).toEqual({
+      schema: 1,
+      service: 'payments',
+      routes: [
+        {
+          name: 'a.rules[4].matches[0]',
+          match: { methods: ['/shop.v1.Bills/Get', '/shop.v1.Taxes/Get'] },
+          split: [
+            { to: { service: 'payments-v3' }, weight: 0 },
+            { to: '*', weight: 1 },
+          ],
+        },
+        {
+          name: 'a.rules[2].matches[0]',
+          match: { methods: ['/shop.v1.Payments/Refund'] },
+          to: '*',
+          retry: { maxAttempts: 3, retryableStatusCodes: ['UNAVAILABLE'] },
+        },
+        {
+          name: 'testers',
+          match: { methods: ['/shop.v1.Payments/'], labels: { 'x-user': { regex: 'qa-[0-9]+' } } },
+          to: { service: 'payments-v2' },
+          timeoutMs: 1500,
+          attemptTimeoutMs: 400,
+        },
+        { name: 'a.rules[3].matches[0]', match: { methods: ['/shop.v1.Payments/'] }, to: { service: 'payments-v3' } },
+        {
+          name: 'testers (2)',
+          match: { labels: { 'x-gray': 'canary' } },
+          to: { service: 'payments-v2' },
+          timeoutMs: 1500,
+          attemptTimeoutMs: 400,
+        },
+        {
+          name: 'a.rules[0]',
+          split: [
+            { to: '*', weight: 90 },
+            { to: { service: 'payments-v2' }, weight: 10 },
+          ],
+        },
+      ],
+    });
+  });
+
+  it('of HTTP: exact paths, longer prefixes by whole elements, methods, more headers', () => {
+    const { document, losses, proof } = importRoutes(text(HTTP), {}, { calls: 100_000 });
+    expect(losses).toEqual([]);
+    expect(proof).toMatchObject({ agreed: 100_000, differences: [] });
+    expect(document.routes?.map(({ match }) => match)).toEqual([
+      { methods: ['/shop.v1.Payments/Charge'], labels: { x: 'a' } },
+      { methods: ['/shop.v1.Payments/Charge'] },
+      { methods: ['/shop.v1.Payments/Charge'] },
+      { methods: ['/shop.v1.Payments/'] },
+      { labels: { x: 'a', y: 'b' } },
+      { labels: { x: 'a' } },
+    ]);
+  });
+
+  it('of equal rank: the oldest route, then by name', () => {
+    const rules = (name: string): object[] => [{ matches: [{ headers: [header('x', 'a')] }], backendRefs: to(name) }];
+    const first = (...routes: object[]): unknown => importRoutes(text(...routes)).document.routes?.[0]?.to;
+    const old = route('HTTPRoute', 'z', rules('old'), {}, { creationTimestamp: '2025-01-01T00:00:00Z' });
+    const young = route('HTTPRoute', 'a', rules('young'), {}, { creationTimestamp: '2026-01-01T00:00:00Z' });
+    expect(first(young, old)).toEqual({ service: 'old' });
+    expect(first(route('HTTPRoute', 'b', rules('b')), route('HTTPRoute', 'a', rules('a')))).toEqual({ service: 'a' });
+  });
+
+  it('differ only where it was told', () => {
+    const result = importRoutes(text(...RICH), {}, { calls: 20_000 });
+    expect(result.proof.differences.filter(({ isTold }) => !isTold)).toEqual([]);
+    expect(pathsOf(result).map((path) => path.replace(/^\w+\/(\w)\.spec\./, '$1 '))).toEqual(
+      expect.arrayContaining([
+        'c rules[0].matches[0].queryParams',
+        'c rules[0].matches[1].method',
+        'c rules[1].matches[0].headers[0].name',
+        'c rules[2].matches[0].path.value',
+        'c rules[3].filters[0]',
+        'c rules[4].filters[0]',
+        'c rules[4]',
+        'c rules[5].backendRefs[0]',
+        'c rules[5].backendRefs[1].namespace',
+        'c rules[6].sessionPersistence',
+        'c rules[6].retry.attempts',
+        'c rules[6].retry.codes',
+        'd rules[0].matches[0].method',
+        'd rules[1].matches[0].headers[0].value',
+      ]),
+    );
+  });
+
+  it('change headers for the whole of a rule', () => {
+    const filters = [
+      {
+        type: 'RequestHeaderModifier',
+        requestHeaderModifier: { set: [{ name: 'X-Env', value: 'prod' }], remove: ['x-debug'] },
+      },
+      { type: 'ResponseHeaderModifier', responseHeaderModifier: { add: [{ name: 'x-served', value: 'v1' }] } },
+    ];
+    const rules = [{ filters, backendRefs: [{ name: 'payments', filters }] }];
+    const result = importRoutes(text(route('GRPCRoute', 'a', rules)));
+    expect(result.document.routes).toEqual([
+      {
+        name: 'a.rules[0]',
+        to: '*',
+        requestHeaders: { set: { 'x-env': 'prod' }, remove: ['x-debug'] },
+        responseHeaders: { add: { 'x-served': 'v1' } },
+      },
+    ]);
+    expect(pathsOf(result)).toEqual(
+      [0, 1].map((index) => `GRPCRoute/a.spec.rules[0].backendRefs[0].filters[${index}]`),
+    );
+  });
+
+  it('are told also when files are changed at random', { timeout: 300_000 }, () => {
+    const count = isLong ? 2_000 : 150;
+    const corpus = [[GRPC], [HTTP], RICH];
+    const silent: object[] = [];
+    const seen = { documents: 0, agreed: 0, told: 0 };
+    for (let seed = 1; seed <= count; seed += 1) {
+      const file = mutated(corpus[seed % 3], seed, corpus) as object[];
+      let result: ReturnType<typeof importRoutes>;
+      try {
+        result = importRoutes(text(...file), {}, { calls: 150, seed });
+      } catch (error) {
+        // No Service is left that routes are attached to.
+        expect(String(error)).toMatch(/\(expected: /);
+        continue;
+      }
+      seen.documents += 1;
+      seen.agreed += result.proof.agreed;
+      seen.told += result.proof.told;
+      for (const difference of result.proof.differences) if (!difference.isTold) silent.push({ seed, difference });
+    }
+    expect(silent.slice(0, 5)).toEqual([]);
+    expect(seen.documents).toBeGreaterThan(count * 0.6);
+    expect(seen.agreed).toBeGreaterThan(count * 30);
+  });
+});
+
+describe('whose routes', () => {
+  const edge = route('HTTPRoute', 'edge', [{ backendRefs: to('payments') }], {
+    parentRefs: [{ name: 'public', namespace: 'infra' }],
+  });
+
+  it("a Gateway's are told, and imported when asked for", () => {
+    const both = importRoutes(text(edge, GRPC));
+    expect(pathsOf(both)).toEqual(['HTTPRoute/edge.spec.parentRefs']);
+    expect(() => importRoutes(text(edge))).toThrow(
+      'no route of a Service (expected: one, or --gateway with one of infra/public)',
+    );
+    expect(() => importRoutes(text(edge), { gateway: 'x' })).toThrow('--gateway: x (expected: one of infra/public)');
+    const { document, losses } = importRoutes(text(edge), { gateway: 'infra/public' });
+    expect({ document, losses }).toEqual({ document: { schema: 1, service: 'payments' }, losses: [] });
+    expect(importRoutes(text(edge), { gateway: 'public', service: 'front' }).document).toMatchObject({
+      service: 'front',
+      routes: [{ to: { service: 'payments' } }],
+    });
+  });
+
+  it('of several services one must be named', () => {
+    const orders = route('GRPCRoute', 'o', [{ backendRefs: to('orders') }], {
+      parentRefs: [{ ...PARENT, name: 'orders' }],
+    });
+    expect(() => importRoutes(text(GRPC, orders))).toThrow('2 services (expected: one of payments.shop, orders.shop)');
+    expect(() => importRoutes(text(GRPC, orders), { service: 'x' })).toThrow(
+      '--service: x (expected: one of payments.shop',
+    );
+    expect(importRoutes(text(GRPC, orders), { service: 'orders.shop' }).document.service).toBe('orders');
+  });
+});
