@@ -37,7 +37,12 @@ interface Line {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { rounds: { type: 'string' }, paced: { type: 'boolean' }, short: { type: 'boolean' }, json: { type: 'boolean' } },
+    options: {
+      rounds: { type: 'string' },
+      paced: { type: 'boolean' },
+      short: { type: 'boolean' },
+      json: { type: 'boolean' },
+    },
   });
   const rounds = Number(values.rounds ?? (values.short === true ? 15 : 61));
   const print = values.json === true ? (): void => {} : console.log;

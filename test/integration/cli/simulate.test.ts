@@ -148,7 +148,7 @@ describe('graylane policy test', () => {
   });
 
   it.each([
-    ['- { subset: canray }\n', 'cases[0].subset: "canray" (expected: one of stable, canary, or lane NAME)'],
+    ['- { subset: canray }\n', 'cases[0].subset: "canray" (expected: one of stable, canary)'],
     ['cases: 3\n', 'cases: 3 (expected: a list)'],
     [': :\n', 'expected'],
   ])('refuses the table %j', async (text, problem) => {

@@ -217,7 +217,12 @@ describe('header changes', () => {
 
   it('that a document cannot make are told, each', () => {
     const set = { authorization: 'Bearer x', ':path': '/', 'x-at': '%START_TIME%', 'x-n': 1, 'x-bin': 'a' };
-    const http = [{ headers: { request: { set, add: { 'x-a': 'é' } } }, route: [...route, ...route].map((each) => ({ ...each, weight: 50 })) }];
+    const http = [
+      {
+        headers: { request: { set, add: { 'x-a': 'é' } } },
+        route: [...route, ...route].map((each) => ({ ...each, weight: 50 })),
+      },
+    ];
     const result = importTexts([yaml(service('a', { http }), rule('r'))]);
     expect(at(result).map((path) => path.replace('VirtualService/a.spec.http[0].', ''))).toEqual(
       expect.arrayContaining([

@@ -77,7 +77,7 @@ describe('policyCases()', () => {
     ];
     expect(() => policyCases(policy, table as never)).toThrow(
       [
-        'cases[0].subset: "canray" (expected: one of stable, canary, or lane NAME)',
+        'cases[0].subset: "canray" (expected: one of stable, canary)',
         'cases[1].labels: {"a":1} (expected: strings by key)',
         'cases[2].method: "Charge" (expected: /package.Service/Method)',
         'cases[3]: nothing expected (expected: subset, route or shares)',
