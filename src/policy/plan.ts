@@ -220,7 +220,7 @@ export interface MirrorPlan {
 }
 
 /** How answers are compared. */
-export interface ComparePlan {
+interface ComparePlan {
   /** As written. */
   readonly ignore: readonly string[];
 }

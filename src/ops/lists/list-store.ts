@@ -16,7 +16,7 @@ export interface StoredList {
 }
 
 /** Who changed a list, and why. */
-export interface ListChange {
+interface ListChange {
   readonly author: string;
   readonly message: string;
   /** RFC 3339. */

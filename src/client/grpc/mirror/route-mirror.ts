@@ -40,6 +40,7 @@ export interface RouteMirrorView {
   readonly comparison: ComparisonView | undefined;
 }
 
+/** What comparing answers has found. */
 interface ComparisonView {
   /** Calls whose answer and whose copy's answer were compared: the sum of the next three. */
   readonly compared: number;
