@@ -6,22 +6,29 @@ export type DestinationDocument<S extends string = string> = S | PlaceDestinatio
 
 /** A destination with at least one key. `datacenter` and `peer` exclude each other. */
 type PlaceDestinationDocument<S extends string = string> =
-  | (OtherServiceDocument & (UnpinnedDocument | InDatacenterDocument | AtPeerDocument))
+  | (OtherServiceDocument<S> & (UnpinnedDocument | InDatacenterDocument | AtPeerDocument))
   | (OwnSubsetDocument<S> & (UnpinnedDocument | InDatacenterDocument | AtPeerDocument))
   | (DefaultSubsetDocument & (InDatacenterDocument | AtPeerDocument));
 
 /** Another service. */
-interface OtherServiceDocument {
+interface OtherServiceDocument<S extends string> {
   /** Consul service whose instances take the calls. Of its policy only the subset holds, with its fallbacks. */
   readonly service: string;
   /** A subset of that service's policy. Default: the subset that its policy calls `default`; all without a policy. */
   readonly subset?: string;
+  /**
+   * In a route: the subset of this policy that serves when the other service cannot. Default: none, so that its calls
+   * fail then.
+   */
+  readonly fallback?: S;
 }
 
 /** A subset of this policy. */
 interface OwnSubsetDocument<S extends string> {
   /** Not here. */
   readonly service?: never;
+  /** Not here: the subset has one. */
+  readonly fallback?: never;
   /** A subset of this policy. */
   readonly subset: S;
 }
@@ -30,6 +37,8 @@ interface OwnSubsetDocument<S extends string> {
 interface DefaultSubsetDocument {
   /** Not here. */
   readonly service?: never;
+  /** Not here: the subset has one. */
+  readonly fallback?: never;
   /** Not here. */
   readonly subset?: never;
 }

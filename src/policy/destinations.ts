@@ -1,6 +1,6 @@
 import { peerPlace } from '../base/instances';
 import type { LocalityDocument } from './document';
-import type { Destination, Lookup, Plan } from './plan';
+import type { Destination, Lookup, Plan, SubsetPlan } from './plan';
 
 /**
  * Both destinations of every subset, the open one and then the strict one, so that `force` finds its own among them.
@@ -44,4 +44,9 @@ export function failoverPlaces(failover: LocalityDocument['failover']): readonly
 export function lookupsOf(plan: Pick<Plan, 'lookups' | 'peers' | 'elsewhere'>): readonly Lookup[] {
   const { lookups, peers = [], elsewhere = [] } = plan;
   return lookups ?? [...peers, ...elsewhere];
+}
+
+/** Whether calls that a subset cannot serve go to another one, so that its breaker has somebody to shed to. */
+export function hasStandIn({ fallback, isStoodInFor }: Pick<SubsetPlan, 'fallback' | 'isStoodInFor'>): boolean {
+  return fallback !== undefined || isStoodInFor === true;
 }

@@ -98,6 +98,8 @@ export interface SubsetPlan {
   /** The port that its instances are dialled at; undefined: as discovery gave them. */
   readonly port?: string;
   readonly fallback: string | undefined;
+  /** Of another service: routes name a subset that serves when it cannot. */
+  readonly isStoodInFor?: boolean;
   /** The one place where the fallback is looked for; undefined: wherever calls go. */
   readonly fallbackPlace?: string;
   /** In (0, 100]. */

@@ -41,6 +41,7 @@ const destination: Schema = {
   properties: {
     service: { ...serviceName, description: 'another Consul service; its policy says what its subsets are' },
     subset: { ...nonEmptyText, description: 'of this policy, or of that service; default: its default' },
+    fallback: { ...nonEmptyText, description: 'of another service: the own subset that serves when it cannot' },
     datacenter: { ...datacenter, description: 'calls go there alone, and where the failover of the route leads' },
     peer: { ...peer, description: 'a cluster peer in place of a datacenter' },
   },

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../base/clock';
 import { Emitter, type Subscription } from '../../base/emitter';
 import type { Random } from '../../base/random';
+import { hasStandIn } from '../../policy/destinations';
 import type { BreakerPlan, SubsetPlan } from '../../policy/plan';
 import { Breaker, type BreakerContext } from './breaker';
 import { FallbackCap } from './fallback-cap';
@@ -229,7 +230,7 @@ export class BreakerRegistry {
     if (subset === undefined) return;
     if (event === 'close') subset.isShedEverywhere = false;
     if (event !== 'open' || from !== 'closed' || subset.isShedEverywhere || subset.forced !== undefined) return;
-    if (subset.plan.fallback === undefined) return;
+    if (!hasStandIn(subset.plan)) return;
     const breakers = [...subset.breakers.values()];
     const bad = breakers.filter((other) => other.state !== 'closed');
     if (bad.length < 2 && breaker.circuit.tally().failures < FAILURES_ANYWHERE) return;

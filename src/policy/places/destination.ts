@@ -10,13 +10,16 @@ export interface WrittenDestination {
   readonly subset: string | undefined;
   /** The one place that it is pinned to, as tiers name it: a datacenter, or `peer name`. */
   readonly place: string | undefined;
+  /** The own subset that serves when the other service cannot. */
+  readonly fallback?: string;
 }
 
 /** `own`: the service of the document. `{ service: own }` means the same as no service. */
 export function readDestination(to: DestinationDocument, own: string): WrittenDestination {
   if (typeof to === 'string') return { service: undefined, subset: to, place: undefined };
-  const { service, subset, datacenter, peer } = to;
+  const { service, subset, datacenter, peer, fallback } = to;
   return {
+    ...(fallback !== undefined && { fallback }),
     service: service === own ? undefined : service,
     subset,
     place: peer === undefined ? datacenter : peerPlace(peer),

@@ -25,6 +25,8 @@ export class PlannedDestinations {
   readonly #used = new Set<Destination>();
   readonly #special = new Map<string, Destination>();
   readonly #pins = new Set<string>();
+  /** Subsets that some destination has a stand-in for, whatever their own fallback is. */
+  readonly #stoodInFor = new Set<string>();
 
   constructor(document: PolicyDocument, subsets: Map<string, SubsetPlan>, policies: OtherPolicies | undefined) {
     this.#document = document;
@@ -47,7 +49,9 @@ export class PlannedDestinations {
     // Validation has seen to it that there is one.
     const plain = findDestination(this.all, subsetName(written, this.#document), strict) as Destination;
     const { place } = written;
-    const destination = place === undefined && failover === undefined ? plain : this.#at(plain, place, failover);
+    const fallback = strict ? undefined : written.fallback;
+    const isPlain = place === undefined && failover === undefined && fallback === undefined;
+    const destination = isPlain ? plain : this.#at(plain, place, failover, fallback);
     this.#used.add(destination);
     return destination;
   }
@@ -98,7 +102,8 @@ export class PlannedDestinations {
       const found = elsewhere.filter((each) => each.service === service && !(lookups.length > 0 && each.isEverywhere));
       const joined = new Map([...lookups, ...found].map((lookup) => [lookup.key, lookup]));
       for (const [key, lookup] of joined) all.set(key, lookup);
-      this.#subsets.set(name, { ...subset, lookups: [...joined.values()] });
+      const isStoodInFor = this.#stoodInFor.has(name);
+      this.#subsets.set(name, { ...subset, lookups: [...joined.values()], ...(isStoodInFor && { isStoodInFor }) });
     }
     const wanted = new Set([...this.#subsets.values()].flatMap(({ lookups = [] }) => lookups.map(({ key }) => key)));
     return {
@@ -110,18 +115,24 @@ export class PlannedDestinations {
     };
   }
 
-  #at(plain: Destination, place: string | undefined, failover: Failover): Destination {
-    const key = JSON.stringify([plain.index, place, failover]);
+  #at(plain: Destination, place: string | undefined, failover: Failover, fallback: string | undefined): Destination {
+    const key = JSON.stringify([plain.index, place, failover, fallback]);
     const known = this.#special.get(key);
     if (known !== undefined) return known;
     const next = failoverPlaces(failover);
     let pin = place;
-    const places = plain.chain.map((subset) => {
+    const ofService = plain.chain.map((subset) => {
       const order = placeOrder(pin, next);
       pin = this.#subsets.get(subset)?.fallbackPlace ?? pin;
       return order;
     });
-    const made = { ...plain, index: this.all.length, places };
+    const standIns = fallback === undefined ? [] : (findDestination(this.all, fallback, false)?.chain ?? []);
+    if (standIns.length > 0) for (const subset of plain.chain) this.#stoodInFor.add(subset);
+    // A pin is of the service that was named: who stands in for it is where it always is.
+    const chain = [...new Set([...plain.chain, ...standIns])];
+    const places = chain.map((_, at) => ofService[at] ?? placeOrder(undefined, next));
+    const hasPlaces = place !== undefined || failover !== undefined;
+    const made = { ...plain, chain, index: this.all.length, ...(hasPlaces && { places }) };
     this.all.push(made);
     this.#special.set(key, made);
     return made;

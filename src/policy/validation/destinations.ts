@@ -37,7 +37,13 @@ export function meaningOf(to: Written, { service = '', default: base }: CheckedP
 
 /** What a schema cannot say of the keys of a destination. */
 export function checkDestination(to: Written, path: DocumentPath, problems: ProblemList): void {
-  if (!isRecord(to) || to['datacenter'] === undefined || to['peer'] === undefined) return;
+  if (!isRecord(to)) return;
+  if (to['fallback'] !== undefined && (path[0] !== 'routes' || path.at(-2) === 'mirror')) {
+    problems.report([...path, 'fallback'], to['fallback'], 'nothing; where a route sends calls, it may stand');
+  } else if (to['fallback'] !== undefined && to['service'] === undefined) {
+    problems.report([...path, 'fallback'], to['fallback'], 'nothing, or another service beside it');
+  }
+  if (to['datacenter'] === undefined || to['peer'] === undefined) return;
   problems.report([...path, 'peer'], note('beside datacenter'), 'one of datacenter and peer');
 }
 

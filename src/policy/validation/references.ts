@@ -27,6 +27,7 @@ export function checkReferences(document: CheckedPolicy, problems: ProblemList):
     checkDestination(to, path, problems);
     const own = ownSubsetOf(to, path, document);
     check(own?.name, ...(own?.path ?? path));
+    if (typeof to === 'object') check(to.fallback, ...path, 'fallback');
   };
 
   check(document.default, 'default');

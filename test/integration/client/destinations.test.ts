@@ -75,6 +75,30 @@ const only = (policies: Record<string, PolicyDocument>, instances: Record<string
   open({ policies, instances, datacenters: ['dc1', 'dc2'] });
 
 describe('a route to another service', () => {
+  it('comes back to an own subset where it says so, when nobody of the other is left or its calls fail', async () => {
+    const instances = await listed(['payments/stable', 'other/stable']);
+    const to = { service: 'other', fallback: 'stable' };
+    const routes = [{ name: 'gray', match: { labels: { 'x-gray': 'canary' } }, to }];
+    const policy = payments({ routes, retry: {}, subsetBreaker: { volumeThreshold: 5 } });
+    const graylane = open({ instances, policies: { payments: policy, other: { ...nextVersion, service: 'other' } } });
+    const gray = { 'x-gray': 'canary' };
+    expect(await answersOf(graylane, 5, gray)).toEqual({ 'other/stable': 5 });
+    graylane.fail('other');
+    expect(await answersOf(graylane, 40, gray)).toEqual({ 'payments/stable': 40 });
+    expect(
+      graylane.breakers.list().filter(({ key, state }) => key.startsWith('other@') && state !== 'closed'),
+    ).toHaveLength(1);
+    const explained = graylane.explain('payments', { method: '/shop.v1.Payments/Charge', labels: gray });
+    expect(explained.routing.decision.chain).toEqual(['other', 'stable']);
+    graylane.setInstances('other', []);
+    expect(await answersOf(graylane, 5, gray)).toEqual({ 'payments/stable': 5 });
+    const strict = open({
+      instances: { payments: instances['payments'] ?? [] },
+      policies: { payments: payments({ routes: [{ name: 'all', to, strict: true }] }) },
+    });
+    expect(Object.keys(await answersOf(strict, 1))[0]).toMatch(/^! other: 0 instances/);
+  });
+
   it('leads to none of its lanes, whatever lanes the caller has itself', async () => {
     const instances = await listed(['payments/stable', 'payments/pr-1', 'other/stable', 'other/pr-1', 'other/pr-2']);
     const inLanes = (list: readonly StaticInstance[] = []): StaticInstance[] =>

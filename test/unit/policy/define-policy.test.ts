@@ -50,6 +50,9 @@ describe('definePolicy', () => {
     // @ts-expect-error canray is no subset
     definePolicy({ ...base, routes: [{ name: 'r', to: { subset: 'canray' } }] });
     // @ts-expect-error canray is no subset
+    definePolicy({ ...base, routes: [{ name: 'r', to: { service: 'x', fallback: 'canray' } }] });
+    definePolicy({ ...base, routes: [{ name: 'r', to: { service: 'x', subset: 'y', fallback: 'canary' } }] });
+    // @ts-expect-error canray is no subset
     definePolicy({ ...base, routes: [{ name: 'r', to: { subset: 'canray', datacenter: 'dc2' } }] });
     // @ts-expect-error canray is no subset
     definePolicy({ ...base, subsets: { ...subsets, canary: { fallback: { subset: 'canray' } } } });

@@ -1,4 +1,5 @@
 import type { Instance } from '../../../base/instances';
+import { hasStandIn } from '../../../policy/destinations';
 import { isLaneSubset } from '../../../policy/lanes/lane-plan';
 import { type Membership, membershipOf } from '../../../policy/membership/membership';
 import type { Snapshot } from '../../../policy/membership/snapshot';
@@ -151,7 +152,7 @@ export class TopologyBuilder {
       const joined = turnover.joined.filter(isOfGroup);
       const balancing = subsetPlan.balancing ?? plan.balancing;
       const isWatched = subsetPlan.subsetBreaker.enabled || subsetPlan.guard !== undefined;
-      const sheds = subsetPlan.fallback !== undefined && isWatched;
+      const sheds = hasStandIn(subsetPlan) && isWatched;
       const parts: PoolParts = {
         subset,
         datacenter,

@@ -153,6 +153,11 @@ describe('the order of places', () => {
       order: ['canary@dc1', 'canary@dc3', 'stable@dc3'],
     },
     {
+      name: 'of another service, then of the own subset that stands in for it, where that always is',
+      plan: () => planOf(all({ service: 'x', datacenter: 'dc9', fallback: 'canary' })),
+      order: ['x@dc9', 'canary@dc1', 'canary@dc2', 'canary@dc3'],
+    },
+    {
       name: 'of a destination that nothing pins: not the places that others are pinned to',
       plan: () => planOf(all('canary')),
       order: ['canary@dc1', 'canary@dc2', 'canary@dc3'],
@@ -175,6 +180,15 @@ describe('a destination that cannot be', () => {
       /^routes\[0\]\.to\.subset: "canray" \(expected: one of stable, canary; did you mean canary\?\)/,
     ],
     [all({ service: 'payments', subset: 'canray' }), /^routes\[0\]\.to\.subset: "canray"/],
+    [all({ service: 'x', fallback: 'canray' }), /^routes\[0\]\.to\.fallback: "canray" .*did you mean canary\?/],
+    [
+      all({ subset: 'canary', fallback: 'stable' }),
+      /^routes\[0\]\.to\.fallback: "stable" \(expected: nothing, or another/,
+    ],
+    [
+      { override: { to: { service: 'x', fallback: 'stable' }, until: '2199-01-01T00:00:00Z' } },
+      /^override\.to\.fallback: "stable" \(expected: nothing; where a route sends calls/,
+    ],
     [all({ service: 'a/b' }), /^routes\[0\]\.to\.service: "a\/b" \(expected: a service name of letters, digits/],
     [
       all({ datacenter: 'dc2', peer: 'cloud' }),
