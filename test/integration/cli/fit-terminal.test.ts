@@ -151,7 +151,40 @@ const LINES: Readonly<Record<string, (n: number) => Line>> = {
     args: ['policy', 'import-istio', world.file('istio.yaml', ISTIO), '-o', join(world.folder('out', {}), 'i.yaml')],
     code: 1,
   }),
+  'policy lint-entries': () => ({ args: ['policy', 'lint-entries', world.file('entries.json', ENTRIES)], code: 1 }),
+  'policy import-entries': () => ({
+    args: [
+      ...['policy', 'import-entries', world.file('entries.json', ENTRIES)],
+      ...['-o', join(world.folder('out', {}), 'e.yaml')],
+    ],
+    code: 3,
+  }),
+  'policy import-gateway': () => ({
+    args: [
+      ...['policy', 'import-gateway', world.file('gateway.yaml', GATEWAY)],
+      ...['-o', join(world.folder('out', {}), 'g.yaml')],
+    ],
+    code: 3,
+  }),
   weight: () => ({ args: ['weight', 'payments', 'canary', '40', '--dry-run'] }),
+  'lane create': () => ({ args: ['lane', 'create', 'pr-42', '--services', 'rolling', '--ttl', '1h', '--dry-run'] }),
+  'lane list': () => ({ args: ['lane', 'list'] }),
+  'lane delete, of none': () => ({ args: ['lane', 'delete', 'pr-42'], code: 1 }),
+  'lists put': () => ({
+    args: ['lists', 'put', 'beta-users', world.file('users.txt', 'u-1\nu-2\n'), '-m', WHY, '--dry-run'],
+  }),
+  'lists list': () => ({ args: ['lists', 'list'] }),
+  'lists show, of none': () => ({ args: ['lists', 'show', 'beta-users'], code: 1 }),
+  'lists rollback, of none': () => ({ args: ['lists', 'rollback', 'beta-users'], code: 1 }),
+  'drill start': () => ({
+    args: [
+      ...['drill', 'start', 'rolling', '--abort', 'UNAVAILABLE', '--percent', '5', '--for', '10m', '-m', WHY],
+      ...['--label', 'x-gray=canary', '--dry-run'],
+    ],
+  }),
+  'drill watch, of none': () => ({ args: ['drill', 'watch', 'payments', '--url', url, '--once'], code: 1 }),
+  'drill list': () => ({ args: ['drill', 'list'] }),
+  'drill stop, of none': () => ({ args: ['drill', 'stop', 'rolling'] }),
   'override set': (n) => ({
     args: ['override', 'set', 'rolling', '--to', 'stable', '--ttl', '1h', '-m', `${WHY} ${n}`],
   }),
@@ -232,6 +265,26 @@ spec:
     - mirror: { host: payments }
       fault: { abort: { httpStatus: 500, percentage: { value: 1 } } }
       route: [{ destination: { host: payments } }]
+`;
+
+const ENTRIES = {
+  Kind: 'service-router',
+  Name: 'payments',
+  Routes: [
+    { Match: { HTTP: { QueryParam: [{ Name: 'x', Present: true }] } }, Destination: { Service: 'payments-v2' } },
+    { Match: { HTTP: { PathPrefix: '/shop.v1.' } }, Destination: { Service: 'payments', PrefixRewrite: '/x' } },
+  ],
+};
+const GATEWAY = `apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: { name: payments }
+spec:
+  parentRefs: [{ kind: Service, group: '', name: payments }]
+  rules:
+    - matches: [{ headers: [{ name: x-gray, value: canary }] }]
+      filters: [{ type: ExtensionRef, extensionRef: { group: x, kind: y, name: z } }]
+      backendRefs: [{ name: payments, port: 80 }]
+    - backendRefs: [{ name: payments-v2, port: 80 }]
 `;
 
 /** Without what differs from run to run. */

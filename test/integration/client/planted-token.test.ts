@@ -76,7 +76,7 @@ async function drive(consul: ConsulOptions, env: Readonly<Record<string, string>
   );
   const admin = graylane.adminHandler();
   const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
-  await graylane.ready('payments', { timeoutMs: 700 }).catch((error) => see('ready', error));
+  await graylane.ready('payments', { timeoutMs: 1_500 }).catch((error) => see('ready', error));
   await charge(client, {}, { deadline: Date.now() + 300 }).catch((error) => see('call', error));
   see('inspect()', graylane.inspect());
   see('graylane', graylane);
