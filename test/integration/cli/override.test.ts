@@ -144,7 +144,7 @@ describe('graylane override', () => {
   it.each([
     [['--to', 'stable', '--ttl', '30m', '-m', 'x'], 'services: none (expected: at least one, or --all)'],
     [['p', '--all', '--to', 'stable', '--ttl', '30m', '-m', 'x'], '--all: given beside p'],
-    [['p', '--ttl', '30m', '-m', 'x'], '--to, --datacenter: missing'],
+    [['p', '--ttl', '30m', '-m', 'x'], '--to, --datacenter, --peer: missing'],
     [['p', '--to', 'stable', '--ttl', '30', '-m', 'x'], '(expected: 90s, 30m, 2h or 1d, at most 30d)'],
     [['p', '--to', 'stable', '--ttl', '31d', '-m', 'x'], '(expected: 90s, 30m, 2h or 1d, at most 30d)'],
     [['p', '--to', 'stable', '-m', 'x'], "required option '--ttl <duration>' not specified"],
