@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join, relative, sep } from 'node:path';
 import { RolldownMagicString, rolldown } from 'rolldown';
+import { minifySync } from 'rolldown/utils';
 
 /**
  * What most processes never need, or not at their start: each a chunk that is loaded when it is first used. The source
@@ -71,15 +72,20 @@ export async function bundle(root, names) {
     },
   });
   for (const { type, fileName } of output)
-    if (type === 'chunk' && /\bc(li|ommands?)\b/.test(fileName)) dropMap(fileName);
+    if (type === 'chunk' && /\bc(li|ommands?)\b/.test(fileName)) tighten(fileName);
   const ids = output.flatMap((chunk) => chunk.moduleIds ?? []);
   writeFileSync(join(root, 'dist', 'THIRD-PARTY-LICENSES.txt'), licencesOf(ids));
 
-  /** The command's traces are for its authors, who have the sources: a sixth of the package saved. */
-  function dropMap(fileName) {
+  /**
+   * The command's traces are for its authors, who have the sources: no map, and no white space. Names stay, so that a
+   * trace can be read. A quarter of the package saved.
+   */
+  function tighten(fileName) {
     const file = join(root, 'dist', fileName);
     rmSync(`${file}.map`);
-    writeFileSync(file, readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n'));
+    const code = readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
+    const options = { compress: { keepNames: { function: true, class: true } }, mangle: { keepNames: true }, codegen: { removeWhitespace: true } };
+    writeFileSync(file, minifySync(fileName, code, options).code);
   }
 }
 
