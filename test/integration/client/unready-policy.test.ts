@@ -89,7 +89,7 @@ function open(): { readonly graylane: Graylane; readonly client: PaymentsClient 
 }
 
 /** What the next policy waits for, and says. */
-const UNREADY: readonly [what: string, routes: PolicyDocument['routes'], message: string][] = [
+const UNREADY: readonly [what: string, routes: NonNullable<PolicyDocument['routes']>, message: string][] = [
   [
     'a list',
     [{ name: 'gamma', match: { labels: { 'x-user-id': { list: 'gamma' } } }, to: 'canary' }],
