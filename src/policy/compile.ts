@@ -142,7 +142,8 @@ function buildPlan(
     const entries = (route.split ?? [{ to: route.to, weight: 1 }]).map(({ to, weight }) => {
       const written = readDestination(to, service);
       const subset = subsetName(written, document);
-      const decision = withMirror(decisionTo(to, route, fault), mirror, mirrorTo, destinations.all);
+      const again = mirror && destinations.to(to, true, route.failover);
+      const decision = withMirror(decisionTo(to, route, fault), mirror, mirrorTo, again);
       return { subset, to: nameAtPlace(subset, written.place), weight, decision };
     });
     const split = compileSplit(entries, { salt, stickBy: route.stickBy?.toLowerCase(), base: defaultSubset });

@@ -1,4 +1,3 @@
-import { findDestination } from './destinations';
 import type { MirrorDocument } from './mirror-document';
 import { type Decision, type Destination, LOCAL_PLACE } from './plan';
 
@@ -7,16 +6,15 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 
 /**
  * The decision with the mirror of its route; as it is where the route has none, or sends the call
- * where the mirror leads anyway. `to`: where the mirror leads, without a fallback.
+ * where the mirror leads anyway. `to`: where the mirror leads; `own`: where the call goes. Both without a fallback.
  */
 export function withMirror(
   decision: Decision,
   mirror: MirrorDocument<unknown> | undefined,
   to: Destination | undefined,
-  destinations: readonly Destination[],
+  own: Destination | undefined,
 ): Decision {
-  const own = decision.destination;
-  if (mirror === undefined || to === undefined || isSame(to, own)) return decision;
+  if (mirror === undefined || to === undefined || own === undefined || isSame(to, own)) return decision;
   const { percent = 100, maxInFlight = DEFAULT_MAX_IN_FLIGHT, timeoutMs = DEFAULT_TIMEOUT_MS, compare } = mirror;
   const alone = (destination: Destination): Decision => ({
     ...decision,
@@ -35,7 +33,7 @@ export function withMirror(
       timeoutMs,
       compare: compare === undefined || compare === false ? undefined : { ignore },
       copy: alone(to),
-      again: alone(findDestination(destinations, own.subset, true) ?? own),
+      again: alone(own),
     },
   };
 }

@@ -23,6 +23,7 @@ import { isServable, noteRefusal, showExplanation } from '../explain/explain-cal
 import { shownUrl } from '../fetch-json';
 import { type CommandIo, fields } from '../io';
 import { liveScreen } from '../live-screen';
+import { describeLanes, describeMirrors } from './describe-actions';
 import { askProcess, isIdle } from './running-process';
 
 interface InspectFlags {
@@ -148,9 +149,9 @@ function stateOfAgent({ serves, illForMs, reason }: AgentLoad, { colors }: Comma
 
 async function showService(service: ServiceInspection, io: CommandIo): Promise<void> {
   const { colors } = io;
-  // A process of an older version reports no guards, zones, limits and faults.
+  // A process of an older version reports no guards, zones, limits, faults, lanes and mirrors.
   const { datacenters, endpoints, breakers, guards = [], unassigned, retryBudget, mode, policy } = service;
-  const { zones = [], clientZone, limits = [], lookups = [], faults = [] } = service;
+  const { zones = [], clientZone, limits = [], lookups = [], faults = [], lanes = [], mirrors = [] } = service;
   const places = [...datacenters, ...elsewhere(service.service, datacenters, lookups)];
   if (isIdle(service)) {
     io.line(`${colors.bold(service.service)}  ${service.target}  idle: not called for a while, nothing is watched`);
@@ -168,6 +169,7 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
   for (const each of places) for (const line of notesOf(each)) io.line(colors.yellow(line));
   for (const each of limits) io.line(describeLimit(each));
   for (const each of faults) io.line(describeFaultView(each));
+  for (const line of [...describeLanes(lanes), ...describeMirrors(mirrors)]) io.line(line);
   for (const each of zones) io.line(`${each.subset}: ${describeZones(each)}`);
   if (clientZone?.zone === undefined && policy.document?.locality?.zones === 'prefer') {
     io.line(colors.yellow(`zones are preferred, and the client's is not known: ${clientZone?.reason ?? ''}`));

@@ -92,7 +92,8 @@ interface PolicyInspection {
   /**
    * What it asks for and cannot have at present: filters that Consul does not evaluate, so that their subsets are
    * empty, an override to a datacenter where nobody is, which calls do not go by, and instances in no subset whose tag
-   * or meta is spelt almost as a subset asks for it.
+   * or meta is spelt almost as a subset asks for it. And what a newer revision waits for, such as a list that cannot be
+   * read: until then the one above is in force.
    */
   readonly shortfalls: readonly PolicyProblem[];
   /** The newest revision was refused: what is wrong with it. The policy above is still in force. */
@@ -227,7 +228,7 @@ export interface EndpointInspection {
 export function inspectService(service: Service): ServiceInspection {
   const { snapshot, policyState } = service;
   const membership = snapshot === undefined ? undefined : membershipOf(decidingPlan(snapshot), snapshot.instances);
-  const { plan } = policyState;
+  const plan = service.planInForce;
   const shortfalls = service.shortfalls();
   return {
     service: service.service,

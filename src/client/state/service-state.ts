@@ -253,20 +253,22 @@ export abstract class ServiceState {
     return formatTarget(this.target);
   }
 
+  /** A plan that waits for what it names leaves the one in force, which goes on with the instances of now. */
   #join(): void {
     const state = this.sourceState;
-    const plan = this.#decidingPlan();
-    if (plan === undefined || state === undefined || !this.#isRestored) return;
-    const lookups = this.#lookUp(plan, state);
-    const isKnown = this.#needsLookups(plan)
-      ? areLookupsKnown(plan, lookups, this.snapshot === undefined)
-      : isInstanceSetKnown(this.#reach(plan, state, lookups));
-    if (!isKnown || !this.#areFiltersAnswered(plan, this.#reach(plan, state, lookups))) return;
+    const former = this.snapshot && decidingPlan(this.snapshot);
+    const wanted = this.#decidingPlan();
+    const known = wanted ?? former;
+    if (known === undefined || state === undefined || !this.#isRestored) return;
+    const lookups = this.#lookUp(known, state);
     const { isObserving } = this.#options.rules;
-    const areListsKnown = this.#lists?.follow(plan.lists ?? NO_NAMES) !== false;
-    // What is only watched decides without them for a moment rather than hold calls up.
-    if (!isObserving && !areListsKnown) return;
-    if (!isObserving && !isElsewhereKnown(plan, lookups, this.snapshot === undefined)) return;
+    const areListsKnown = this.#lists?.follow(known.lists ?? NO_NAMES, former?.lists) !== false;
+    // What is only watched decides without lists and without other services for a moment rather than hold calls up.
+    const isReady =
+      (isObserving || (areListsKnown && isElsewhereKnown(known, lookups, former === undefined))) &&
+      this.#canServe(known, state, lookups);
+    const plan = isReady ? known : former;
+    if (plan === undefined || (!isReady && (plan === known || !this.#canServe(plan, state, lookups)))) return;
     const instances = sameInstances(this.#instances, state, lookups) ? this.#instances : undefined;
     if (instances !== undefined && this.snapshot?.instances === instances && decidingPlan(this.snapshot) === plan) {
       if (this.snapshot.refusal === this.#refusal()) return;
@@ -285,10 +287,20 @@ export abstract class ServiceState {
       instances: this.#instances,
       refusal: this.#refusal(),
     };
+    this.#lists?.follow(known.lists ?? NO_NAMES, plan.lists);
     this.#reportShortfalls();
     if (this.#refusal() === undefined)
       this.#options.store?.save(this.#storeKey, toStored(this.snapshot, this.otherPolicies, this.#options.lists));
     this.takeOver(this.snapshot);
+  }
+
+  /** The instances are known, and the plan's filters of them. */
+  #canServe(plan: Plan, state: SourceState, lookups: ReadonlyMap<string, DatacenterState>): boolean {
+    const reach = this.#reach(plan, state, lookups);
+    const isKnown = this.#needsLookups(plan)
+      ? areLookupsKnown(plan, lookups, this.snapshot === undefined)
+      : isInstanceSetKnown(reach);
+    return isKnown && this.#areFiltersAnswered(plan, reach);
   }
 
   /** All places that calls can go to under a plan of the service itself. */
@@ -337,8 +349,17 @@ export abstract class ServiceState {
     this.#sourceWatch?.setFilters(filters);
   }
 
-  /** What the policy asks for and cannot have at present. */
+  /** What the policy asks for and cannot have at present, and what keeps a newer one out of force. */
   shortfalls(): readonly PolicyProblem[] {
+    const { plan } = this.policyState;
+    const isWaiting = plan !== undefined && this.snapshot !== undefined && !this.#options.rules.isObserving;
+    if (!isWaiting || plan.revision === this.snapshot?.plan.revision) return this.#standingShortfalls();
+    const reasons = [...this.#pendingElsewhere(), ...(this.#lists?.pending() ?? [])];
+    const message = `revision ${plan.revision} is not in force yet: ${reasons.join('; ')}`;
+    return [...this.#standingShortfalls(), ...(reasons.length === 0 ? [] : [{ path: '', message }])];
+  }
+
+  #standingShortfalls(): readonly PolicyProblem[] {
     if (this.snapshot === undefined) return [];
     const plan = decidingPlan(this.snapshot);
     const ofLists = this.#options.lists?.problems(plan.lists ?? NO_NAMES) ?? [];
@@ -347,7 +368,7 @@ export abstract class ServiceState {
 
   /** Each once, and again after it was gone in between. */
   #reportShortfalls(): void {
-    const found = this.shortfalls().map(({ message }) => message);
+    const found = this.#standingShortfalls().map(({ message }) => message);
     for (const problem of found) {
       if (this.#shortfalls.includes(problem)) continue;
       this.logger.warn('the policy asks for what is not there', { service: this.service, problem });

@@ -213,6 +213,12 @@ export class Service extends ServiceState implements BalancedService {
   /** Consul index of the last policy that was refused. */
   rejectedIndex: string | undefined;
 
+  /** What decides calls; before the first snapshot the last good policy that was read. Undefined: none is known. */
+  get planInForce(): Plan | undefined {
+    const { plan } = this.policyState;
+    return plan === undefined || this.snapshot === undefined ? plan : decidingPlan(this.snapshot);
+  }
+
   /** Seconds since the policy could last be read; since the watch began where it never was; 0 while it can be read. */
   get policyStaleForS(): number {
     const { plan, failure } = this.policyState;

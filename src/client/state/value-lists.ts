@@ -6,14 +6,16 @@ import type { PolicySource } from './policy-sources/source';
 /** How a service gets at the lists of values that its plan names. */
 export interface ListWatch {
   /**
-   * Follows these lists and no others. True: each is known, or known to be missing. Those that are not keep a new plan
-   * out of force.
+   * Follows these lists, those of the plan in force (`kept`), and no others. True: each of `names` is known, or known to
+   * be missing. Those that are not keep a new plan out of force.
    */
-  follow(names: readonly string[]): boolean;
+  follow(names: readonly string[], kept?: readonly string[]): boolean;
   /** Why they are not all known: `list beta-users: not known (HTTP 403)`. */
   pending(): readonly string[];
   close(): void;
 }
+
+const NO_NAMES: readonly string[] = [];
 
 interface Held {
   values: ValueList | undefined;
@@ -71,24 +73,25 @@ export class ValueListStore implements ValueLists {
 
   /** `onKnown`: one of the lists has become known. Called asynchronously. */
   watch(onKnown: () => void): ListWatch {
-    let followed: readonly string[] = [];
+    let wanted: readonly string[] = NO_NAMES;
+    let followed: readonly string[] = NO_NAMES;
     this.#listeners.add(onKnown);
     const isKnown = (name: string): boolean => {
       const held = this.#held.get(name);
       return held?.values !== undefined || held?.isMissing === true;
     };
-    const follow = (names: readonly string[]): boolean => {
-      if (names !== followed) {
-        for (const name of names) if (!followed.includes(name)) this.#acquire(name);
-        for (const name of followed) if (!names.includes(name)) this.#release(name);
-        followed = names;
-      }
+    const follow = (names: readonly string[], kept: readonly string[] = NO_NAMES): boolean => {
+      const all = [...names, ...kept.filter((name) => !names.includes(name))];
+      for (const name of all) if (!followed.includes(name)) this.#acquire(name);
+      for (const name of followed) if (!all.includes(name)) this.#release(name);
+      followed = all;
+      wanted = names;
       return names.every(isKnown);
     };
     return {
       follow,
       pending: () =>
-        followed
+        wanted
           .filter((name) => !isKnown(name))
           .map((name) => `list ${name}: not known (${this.#held.get(name)?.failure ?? 'no answer yet'})`),
       close: () => {

@@ -137,7 +137,7 @@ function observeBreakers({ breakers }: Service, { book, gauges, base }: GaugeTar
 
 function observePolicy(service: Service, { book, gauges, base }: GaugeTarget): void {
   const { clock, rejectedIndex, policyStaleForS } = service;
-  const { plan } = service.policyState;
+  const plan = service.planInForce;
   // Always both, 0 where there is none, so that an alert can compare them.
   book.observe(gauges.policyIndex, Number(plan?.index ?? 0), { ...base, [names.STATE]: 'applied' });
   book.observe(gauges.policyIndex, Number(rejectedIndex ?? 0), { ...base, [names.STATE]: 'rejected' });

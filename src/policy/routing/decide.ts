@@ -1,6 +1,7 @@
 import { BUCKETS, hash32 } from '../../base/hash';
 import { DEFAULT_RETRY } from '../defaults';
 import { findDestination } from '../destinations';
+import { hashLabelOf } from '../hash-labels';
 import type {
   Decision,
   Destination,
@@ -12,7 +13,7 @@ import type {
   RetryPlan,
   SplitEntryPlan,
 } from '../plan';
-import type { RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
+import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { type ConditionStep, matchesMethod, programOf, type RouteStep, type RoutingProgram } from './program';
 
 /** Seed of the ring's hash. As fixed as the hash itself. */
@@ -81,6 +82,13 @@ function faultsFor(
 /** Where the label in `slot` places the call on a ring; -1 without it. */
 function hashOf(slot: number, program: RoutingProgram): number {
   const value = program.read(slot);
+  return value === undefined ? -1 : hash32(value, RING_SEED) >>> 0;
+}
+
+/** Where a call is placed on the ring of this subset; -1 without its label. For copies, whose subset was not decided. */
+export function hashFor(plan: Plan, subset: string, labels: Labels): number {
+  const key = hashLabelOf(plan, subset);
+  const value = key === undefined ? undefined : labels.get(key);
   return value === undefined ? -1 : hash32(value, RING_SEED) >>> 0;
 }
 

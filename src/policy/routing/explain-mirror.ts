@@ -1,10 +1,11 @@
+import { destinationName } from '../places/destination';
 import type { Decision } from '../plan';
 import type { CallKind } from './call';
 import { retryOf } from './decide';
 
 /** The copies of a call. */
 export interface ExplainedMirror {
-  /** Subset that gets them. */
+  /** Subset that gets them, with the place that it is pinned to. */
   readonly to: string;
   /** Share of such calls that are copied. */
   readonly percent: number;
@@ -31,7 +32,7 @@ export function explainMirror(
     : 'by field; what differs by itself is not known, since the call may run once only';
   const isStream = kind === 'serverStream' || kind === 'bidi';
   return {
-    to: mirror.copy.destination.subset,
+    to: destinationName(mirror.copy.destination),
     percent: mirror.share / 100,
     compare: mirror.compare === undefined ? 'no' : noise,
     ...(isStream && { skipped: OF_STREAMS }),

@@ -1,11 +1,14 @@
 import * as grpc from '@grpc/grpc-js';
+import type { DatacenterState } from '../../../src/base/instances';
 import { silentLogger } from '../../../src/base/logger';
 import { seededRandom } from '../../../src/base/random';
 import { createGraylaneWith } from '../../../src/client/graylane';
 import type { CallReport, Explanation, Graylane } from '../../../src/index';
 import type { Snapshot } from '../../../src/policy/membership/snapshot';
+import { foundBy } from '../../../src/policy/places/lookups';
 import { type FakeService, fakeService } from '../../../src/testing';
 import { compareCommands, placesOf } from './commands';
+import { CALLER, withPlaces } from './places';
 import { type Call, METHODS, type World, worldOf } from './worlds';
 
 const text = { serialize: (value: string) => Buffer.from(value), deserialize: (bytes: Buffer) => bytes.toString() };
@@ -68,13 +71,16 @@ export interface CellRun {
   readonly servers: number;
   readonly random: () => number;
   readonly callsPerWorld: number;
+  /** Two of three worlds with a document lead to another service and to places, too. */
+  readonly hasPlaces?: boolean;
 }
 
 /** Worlds one after the other; everybody that tells who serves is asked of each call. */
 export async function runWorlds(first: number, count: number, run: CellRun): Promise<Tally> {
   const tally = emptyTally();
   for (let number = first; number < first + count; number += 1) {
-    const world = worldOf(number, run.random, run.servers, run.callsPerWorld);
+    const plain = worldOf(number, run.random, run.servers, run.callsPerWorld);
+    const world = run.hasPlaces === true && number % 3 > 0 ? withPlaces(plain, number, run.servers) : plain;
     await run.add(world);
     await runWorld(world, run.address, tally);
     await run.remove(world);
@@ -110,6 +116,7 @@ export async function openWorld(world: World, address: string): Promise<Opened> 
       stateDirectory: false,
       closeTimeoutMs: 0,
       policy: world.source,
+      serviceName: CALLER,
     },
     { random: () => draw, env: {} },
     {
@@ -164,6 +171,7 @@ export async function runWorld(world: World, address: string, tally: Tally): Pro
       if (call.force !== undefined) tally.forced += 1;
       const by = `${opened.graylane.inspect().services[0]?.policy.origin} ${explanation.routing.decision.by}`;
       tally.by.set(by, (tally.by.get(by) ?? 0) + 1);
+      if (attempt?.subset.startsWith('ord-') === true) tally.by.set('elsewhere', (tally.by.get('elsewhere') ?? 0) + 1);
       const { route, subset } = explanation.routing.decision;
       if (report?.decision?.route !== route || report.decision.subset !== subset) {
         told(`decided ${report?.decision?.route} ${report?.decision?.subset}, explained ${route} ${subset}`);
@@ -257,7 +265,11 @@ function isComplete(snapshot: Snapshot | undefined): boolean {
   if (snapshot === undefined) return false;
   const { plan, instances } = snapshot;
   return [...plan.subsets.values()].every(({ filter, lookups }) => {
-    const states = lookups?.map(({ key }) => instances.lookups?.get(key)) ?? instances.datacenters;
+    const states =
+      lookups?.flatMap((lookup): readonly (DatacenterState | undefined)[] => {
+        const found = foundBy(lookup, instances.lookups);
+        return found.length < (lookup.isEverywhere === true ? instances.datacenters.length : 1) ? [undefined] : found;
+      }) ?? instances.datacenters;
     return states.every((state) => state?.known === true && (filter === undefined || state.filters.has(filter)));
   });
 }

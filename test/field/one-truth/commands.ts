@@ -9,6 +9,7 @@ import { sideBySide } from '../../../src/ops/effect/outcomes';
 import { compileChain } from '../../../src/policy/chain/compile';
 import { compilePolicy, emptyPlan } from '../../../src/policy/compile';
 import type { Plan } from '../../../src/policy/plan';
+import { CALLER } from './places';
 import { DATACENTERS, type World } from './worlds';
 
 type Places = readonly (readonly [
@@ -43,7 +44,7 @@ export async function compareCommands(
   const { force, method, labels, seed } = call;
   const listing = (await jsonOf((io) => listInstances(service, flags, io))) as Listing;
   const command = (await jsonOf((io) =>
-    explainCall(service, { ...flags, method, label: labels, seed }, io),
+    explainCall(service, { ...flags, caller: CALLER, method, label: labels, seed }, io),
   )) as Explanation & { canServe: boolean };
   const size = world.document?.balancing?.subsetSize;
   if (force === undefined && size === undefined) {
@@ -111,10 +112,20 @@ function canTake(heldOut: string | undefined): boolean {
   return heldOut === undefined || heldOut.startsWith('left to other clients');
 }
 
-function planOf({ service, chain, document }: World): Plan {
+function planOf(world: World): Plan {
+  const { service, chain, document } = world;
   if (chain !== undefined) return compileChain(chain, { service, sourceAddress: '127.0.0.1' });
   if (document === undefined) return emptyPlan(service);
-  return compilePolicy({ content: document, format: 'object' }, { service, origin: 'kv' });
+  const other = service.replace(/^\w+-/, 'ord-');
+  const policies = new Map([
+    [
+      other,
+      world.other === undefined
+        ? emptyPlan(other)
+        : compilePolicy({ content: world.other, format: 'object' }, { service: other, origin: 'kv' }),
+    ],
+  ]);
+  return compilePolicy({ content: document, format: 'object' }, { service, origin: 'kv', caller: CALLER, policies });
 }
 
 interface Listing {

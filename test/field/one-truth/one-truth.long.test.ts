@@ -7,7 +7,16 @@ import { type Ground, openGround, SERVERS } from './ground';
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 const WORLDS = 125;
 const CALLS = 8;
-const DECIDED = ['none default', 'kv default', 'kv route', 'kv override', 'kv force', 'chain default', 'chain route'];
+const DECIDED = [
+  'none default',
+  'kv default',
+  'kv route',
+  'kv override',
+  'kv force',
+  'elsewhere',
+  'chain default',
+  'chain route',
+];
 let ground: Ground;
 
 beforeAll(async () => {
@@ -19,7 +28,7 @@ it.each(SEEDS)(
   'whoever tells who serves first says what real calls do, in 1,000 of 10,000 cells: seed %d',
   async (seed) => {
     const { registry } = ground;
-    const run = { ...registry, servers: SERVERS, random: seededRandom(seed), callsPerWorld: CALLS };
+    const run = { ...registry, servers: SERVERS, random: seededRandom(seed), callsPerWorld: CALLS, hasPlaces: true };
     const tally = await runWorlds(seed * 1_000, WORLDS, run);
     printFact(`one truth, seed ${seed}`, describeTally(tally));
     expect(tally.disagreements.slice(0, 5)).toEqual([]);

@@ -34,11 +34,11 @@ export async function startRegistry(portOf: (server: number) => number): Promise
         matching.map((one) => healthEntry(one, portOf(one.server))),
         isPart,
       );
-    } else if (kind === 'kv' && world?.document !== undefined) {
-      const Value = Buffer.from(JSON.stringify(world.document)).toString('base64');
+    } else if (kind === 'kv' && policyOf(world, name) !== undefined) {
+      const Value = Buffer.from(JSON.stringify(policyOf(world, name))).toString('base64');
       answer(response, [{ Key: `graylane/policies/${name}`, Value, Flags: 0, CreateIndex: 5, ModifyIndex: 5 }]);
     } else if (kind === 'discovery-chain' && worldOf(what) !== undefined) {
-      answer(response, { Chain: worldOf(what)?.chain ?? defaultChain(what) });
+      answer(response, { Chain: chainOf(worldOf(what), what) });
     } else if (path === '/v1/catalog/datacenters') answer(response, DATACENTERS);
     else if (path === '/v1/catalog/services') answer(response, {});
     else if (path === '/v1/agent/self') answer(response, { Config: { Datacenter: 'dc1' } });
@@ -51,6 +51,10 @@ export async function startRegistry(portOf: (server: number) => number): Promise
     remove: (world) => worlds.delete(world.service.replace(/^\w+-/, '')),
     stop: () => consul.stop(),
   };
+}
+
+function policyOf(world: World | undefined, name: string): object | undefined {
+  return world?.service === name ? world.document : world?.other;
 }
 
 function answer(response: ServerResponse, body: unknown, isPart = false): void {
@@ -87,6 +91,10 @@ function matches({ meta, tags }: Listed, filter: string | null): boolean {
   const tag = /^"(\w+)" in Service\.Tags$/.exec(filter)?.[1];
   if (tag === undefined) throw new Error(`a filter that no world has: ${filter}`);
   return tags.includes(tag);
+}
+
+function chainOf(world: World | undefined, name: string): object {
+  return (world?.document === undefined ? world?.chain : undefined) ?? defaultChain(name);
 }
 
 function defaultChain(service: string): object {

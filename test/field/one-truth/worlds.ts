@@ -10,6 +10,8 @@ export interface World {
   readonly source: 'chain' | 'kv' | 'auto';
   readonly document: PolicyDocument | undefined;
   readonly chain: object | undefined;
+  /** Of the service that the document names beside its own; undefined: it has no policy. */
+  readonly other?: PolicyDocument | undefined;
   readonly listed: readonly Listed[];
   /** Places that leave out some of what they list, and say so. */
   readonly filtered: ReadonlySet<string>;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { findDifferences } from '../../../src/ops/compare/differences';
 import { definePolicy } from '../../../src/policy/define-policy';
+import { explainMirror } from '../../../src/policy/routing/explain-mirror';
 import { validatePolicy } from '../../../src/policy/validate';
 import { planOf, route, TWO_SUBSETS } from './routing/fixture';
 
@@ -21,6 +22,17 @@ describe('a mirror in a route', () => {
     expect(mirror?.copy.destination).toMatchObject({ subset: 'canary', strict: true, chain: ['canary'] });
     expect(mirror?.again.destination).toMatchObject({ subset: 'stable', strict: true, chain: ['stable'] });
     expect(mirror?.copy.mirror).toBeUndefined();
+  });
+
+  it('names the place that it is pinned to, and a second copy goes where the call goes', () => {
+    const pinned = { subset: 'stable', datacenter: 'dc2' };
+    const mirror = { to: { subset: 'canary', datacenter: 'dc3' } };
+    const decision = route(planOf(everyone(mirror, { to: pinned })));
+    expect(decision.mirror?.again.destination).toMatchObject({ subset: 'stable', strict: true, places: [['dc2']] });
+    expect(decision.mirror?.copy.destination).toMatchObject({ subset: 'canary', strict: true, places: [['dc3']] });
+    expect(explainMirror(decision, '/a.B/C', false, undefined)?.to).toBe('canary in dc3');
+    const other = route(planOf(everyone({ to: 'canary' }, { to: { service: 'orders', datacenter: 'dc2' } })));
+    expect(other.mirror?.again.destination).toMatchObject({ subset: 'orders', places: [['dc2']] });
   });
 
   it('says how answers are compared', () => {

@@ -95,6 +95,8 @@ export function anybodyConnected(
 ): PooledConnection | undefined {
   let count = 0;
   for (const pool of tiers) count += pool.connected.length;
+  // A call that nobody can take draws no number.
+  if (count === 0) return undefined;
   const start = Math.floor(random() * count);
   for (let step = 0; step < count; step += 1) {
     let at = (start + step) % count;

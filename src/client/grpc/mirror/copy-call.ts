@@ -1,5 +1,7 @@
 import type { Span } from '@opentelemetry/api';
 import type { Decision } from '../../../policy/plan';
+import type { Labels } from '../../../policy/routing/call';
+import { hashFor } from '../../../policy/routing/decide';
 import { CALL_STATE, CallState } from '../call-state';
 import {
   attachToMetadata,
@@ -32,6 +34,9 @@ export interface OriginalCall {
   readonly method: string;
   readonly methodFacts: MethodFacts | undefined;
   readonly hash: number;
+  /** Defined where subsets hash by labels of their own. */
+  readonly hashes?: readonly number[] | undefined;
+  readonly labels: Labels;
   readonly host: string | null | undefined;
   /** Those of this call alone; undefined: none. */
   readonly ownCredentials: CallCredentials | undefined;
@@ -72,7 +77,8 @@ export class CopyCall extends CallState implements InterceptingListener {
   constructor(original: OriginalCall, decision: Decision, owner: CopyOwner, keepsAnswer: boolean) {
     super(original.method, undefined, original.methodFacts);
     this.decision = decision;
-    this.hash = original.hash;
+    const { hash, hashes, labels } = original;
+    this.hash = hashes === undefined ? hash : hashFor(decision.plan, decision.destination.subset, labels);
     this.#original = original;
     this.#owner = owner;
     this.#keepsAnswer = keepsAnswer;

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/logger';
 import type { Random } from '../../../base/random';
+import { destinationName } from '../../../policy/places/destination';
 import type { Decision, MirrorPlan } from '../../../policy/plan';
 import * as names from '../../telemetry/attributes';
 import { statusText } from '../../telemetry/attributes';
@@ -22,7 +23,7 @@ export interface CountedMirror {
 export interface RouteMirrorView {
   /** Name of the route. */
   readonly route: string;
-  /** Subset that gets the copies. */
+  /** Subset that gets the copies, with the place that it is pinned to. */
   readonly to: string;
   /** Copies that have ended with a status, second copies apart. */
   readonly copies: number;
@@ -100,7 +101,7 @@ export class RouteMirror {
   means({ copy, compare }: MirrorPlan): boolean {
     const own = this.plan;
     return (
-      copy.destination.subset === own.copy.destination.subset &&
+      destinationName(copy.destination) === destinationName(own.copy.destination) &&
       JSON.stringify(compare?.ignore) === JSON.stringify(own.compare?.ignore)
     );
   }
@@ -135,13 +136,17 @@ export class RouteMirror {
   }
 
   flagged({ method, field, differing, noiseCompared, noiseDiffering }: FieldDifference): void {
-    const fields = { service: this.#service.service, route: this.route, mirror: this.#to, method, field };
+    const fields = { service: this.#service.service, route: this.route, mirror: this.#name, method, field };
     const counts = { differing, compared: this.comparison?.compared, noiseCompared, noiseDiffering };
     this.#service.logger.warn('answers of the mirror differ', { ...fields, ...counts });
   }
 
   get #to(): string {
     return this.plan.copy.destination.subset;
+  }
+
+  get #name(): string {
+    return destinationName(this.plan.copy.destination);
   }
 
   get #labels(): Record<string, string> {
@@ -159,7 +164,7 @@ export class RouteMirror {
     const copies = this.#copies;
     return {
       route: this.route,
-      to: this.#to,
+      to: this.#name,
       copies,
       failed: this.#failed,
       meanMs: copies === 0 ? undefined : this.#totalMs / copies,
