@@ -20,7 +20,10 @@ const MOST_KEYS = 20;
 const VALUE = /^[ -~]{0,1024}$/;
 
 /** Changes that a document can say; the others are told. Undefined where none is left. */
-export function importChanges(changes: ForeignChanges, report: PlaceReport): HeaderChangesDocument | undefined {
+export function importChanges(
+  changes: ForeignChanges,
+  report: Pick<PlaceReport, 'cannot'>,
+): HeaderChangesDocument | undefined {
   const seen = new Set<string>();
   const keyOf = ({ path, name }: ForeignChange): string | undefined => {
     const key = name.toLowerCase();

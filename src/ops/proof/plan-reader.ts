@@ -1,5 +1,7 @@
 import { systemClock } from '../../base/clock';
-import type { Decision, Plan } from '../../policy/plan';
+import { fieldsOf } from '../../policy/chain/report';
+import { nameAtPlace } from '../../policy/places/destination';
+import { type Decision, LOCAL_PLACE, type Plan } from '../../policy/plan';
 import { decide } from '../../policy/routing/decide';
 import { labelsOf } from '../../policy/routing/labels';
 import { EVERYWHERE, type ProxyCall, placeElsewhere, type Verdict } from './rule-source';
@@ -22,7 +24,8 @@ export function createPlanReader(
   const environment = { clock: systemClock, random: () => 0 };
   const outcome = { sticky: false, bucket: -1, hash: -1 };
   const routes = new Map(plan.routes.map((route) => [route.name, route]));
-  const place = (decision: Decision): string => {
+  const place = (decision: Decision): string => nameAtPlace(subsetPlace(decision), pinOf(plan, decision));
+  const subsetPlace = (decision: Decision): string => {
     const known = placeOf(decision);
     const { subset } = decision.destination;
     const found = plan.subsets.get(subset);
@@ -49,4 +52,10 @@ export function createPlanReader(
       attempts: retry === undefined ? undefined : retry === 'off' ? 1 : retry.maxAttempts,
     };
   };
+}
+
+/** The only datacenter or peer where calls begin; undefined: the local one. */
+function pinOf({ chain }: Plan, { destination: { places, tiers } }: Decision): string | undefined {
+  const first = places?.[0]?.[0] ?? tiers?.[0]?.datacenter;
+  return first === LOCAL_PLACE || first === fieldsOf(chain)['Datacenter'] ? undefined : first;
 }
