@@ -133,14 +133,14 @@ function usedPlaces(
     const [first] = all;
     if (first === undefined || !tiers.includes(first)) {
       const place = first === undefined ? 'nowhere' : `${first.subset} in ${first.datacenter}`;
-      report.cannot(`${resolver.path}.Target`, `${place}; a document names no namespaces and no partitions`);
+      report.cannot(`${resolver.path}.Target`, `${place}; a document names services, datacenters and peers alone`);
       continue;
     }
     const left = all.filter((tier) => !tiers.includes(tier));
     if (left.length > 0) {
       report.cannot(
         `${resolver.path}.Failover`,
-        `${describeTiers(left)} is left out; a document names no namespaces and no partitions`,
+        `${describeTiers(left)} is left out; a document names services, datacenters and peers alone`,
       );
     }
     for (const target of [resolver.target, ...resolver.failover]) {
@@ -160,10 +160,18 @@ export function decisionGroups(plan: Plan): readonly (readonly Decision[])[] {
     : routes.map(({ split }) => split.entries.map(({ decision }) => decision));
 }
 
-/** A peer can follow, and nothing else that is not a datacenter of the Graylane client. */
+/** What a document takes for the name of a datacenter, of a peer and of a service. */
+const DATACENTER = /^[A-Za-z0-9_-]{1,128}$/;
+const PEER = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$/;
+const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
+
+/** A datacenter or a peer, of this service or of another. */
 function isSayable(plan: Plan, { subset, datacenter }: PlannedTier): boolean {
   const lookup = plan.subsets.get(subset)?.lookups?.find((each) => each.datacenter === datacenter);
-  return lookup !== undefined && Object.keys(lookup.scope).every((name) => name === 'peer');
+  if (lookup === undefined || !SERVICE.test(lookup.service)) return false;
+  const peer = peerOf(datacenter);
+  if (peer === undefined ? !DATACENTER.test(datacenter) : !PEER.test(peer)) return false;
+  return Object.keys(lookup.scope).every((name) => name === 'peer');
 }
 
 /** The plan calls subsets of other services `orders/v2` and `orders/*`. Undefined for one of its own. */

@@ -58,11 +58,3 @@ export function importChanges(
   };
   return Object.keys(document).length === 0 ? undefined : document;
 }
-
-/** What becomes of a fault: one in a policy always ends, and an import does not know when. */
-export const FAULT_TOLD: string =
-  'not written: a fault in a policy always ends; write fault: { abort, percent, until } on the route, or use graylane drill';
-
-/** What becomes of a mirror. */
-export const MIRROR_TOLD: string =
-  'not written: copies cost their target as much as calls; write mirror: { to, percent } on the route';

@@ -35,9 +35,14 @@ export function createPlanReader(
     const isAll = tags.length === 0 && Object.keys(meta).length === 0 && filter === undefined;
     return isAll ? EVERYWHERE : subset;
   };
-  return ({ method, headers }) => {
+  const plans = new Map<string | undefined, Plan>([[undefined, plan]]);
+  return ({ method, headers, sourceLabels }) => {
     const input = { method, labels: labelsOf(headers), stickyKey: undefined, force: undefined };
-    const decision = decide(plan, input, outcome, environment);
+    // The name that a client states is taken for that of its workload.
+    const caller = sourceLabels['app'] ?? sourceLabels['app.kubernetes.io/name'];
+    const stated = plans.get(caller) ?? { ...plan, ...(caller !== undefined && { caller }) };
+    plans.set(caller, stated);
+    const decision = decide(stated, input, outcome, environment);
     const { retry, timeoutMs, by, route } = decision;
     const entries = (by === 'route' ? routes.get(route)?.split.entries : undefined) ?? [{ decision, buckets: 10_000 }];
     const shares = new Map<string, number>();

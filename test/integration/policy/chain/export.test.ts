@@ -193,8 +193,8 @@ describe('what a document cannot say', () => {
       v1: resolver('v1', { Failover: { Targets: ['team'] } }),
     });
     expect(unsaid.map(({ message }) => message)).toEqual([
-      'resolver(team).Target: * (ns team) in dc1; a document names no namespaces and no partitions',
-      'resolver(v1).Failover: * (ns team) in dc1 is left out; a document names no namespaces and no partitions',
+      'resolver(team).Target: * (ns team) in dc1; a document names services, datacenters and peers alone',
+      'resolver(v1).Failover: * (ns team) in dc1 is left out; a document names services, datacenters and peers alone',
       'router(payments).Routes[0]: left out; its calls go on to the routes that follow',
     ]);
     expect(document?.routes).toBeUndefined();
