@@ -231,7 +231,6 @@ describe('routes of a Service', () => {
         'c rules[0].matches[1].method',
         'c rules[1].matches[0].headers[0].name',
         'c rules[2].matches[0].path.value',
-        'c rules[3].filters[0]',
         'c rules[4].filters[0]',
         'c rules[4]',
         'c rules[5].backendRefs[0]',
