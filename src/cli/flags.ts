@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Option } from 'commander';
+import { parseTimestamp } from '../policy/override';
 import { CommandError, option } from './command';
 
 /** A number above 0. */
@@ -12,6 +13,12 @@ export function parsePositive(text: string): number {
 export function parseWhole(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('(expected: a whole number > 0)');
   return Number(text);
+}
+
+/** A time as RFC 3339, as it was written. */
+export function parseTime(text: string): string {
+  if (parseTimestamp(text) === undefined) throw new InvalidArgumentError('(expected: RFC 3339, 2026-12-01T10:00:00Z)');
+  return text;
 }
 
 /** Reads `25`, `25%` and `0.5`. `limit` is the end of the message about another text. */

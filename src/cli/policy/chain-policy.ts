@@ -23,12 +23,9 @@ export async function importChain(service: string, flags: ConsulFlags & OutputFl
     }
     const chain = await readChainNow(connection.client, service, datacenter);
     const resolver = await readResolver(connection.client, service, datacenter);
-    const { warnings } = compileChain(chain, { service, sourceAddress: '127.0.0.1' });
     const { document, ...exported } = exportChain(chain, { service, resolver: resolver.entry });
     // Fields of the chain that this library does not support are new to users of a proxy.
-    const told = new Set(exported.unsaid.map(({ message }) => message));
-    const more = warnings.filter(({ message }) => !told.has(message));
-    const unsaid = [...exported.unsaid, ...more, ...resolver.unsaid];
+    const unsaid = [...exported.unsaid, ...exported.warnings, ...resolver.unsaid];
     const same = 'no config entry shapes this chain: without a document clients would do the same';
     const notes = isDefaultChain(chain) ? [...exported.notes, same] : exported.notes;
     await presentImport({ service, document, unsaid, notes }, flags, io);

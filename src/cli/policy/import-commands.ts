@@ -1,5 +1,5 @@
 import { argument, type CommandDefinition, option } from '../command';
-import { consul, parseWhole, TO_ASK } from '../flags';
+import { consul, parseTime, parseWhole, TO_ASK } from '../flags';
 
 const NAMED_SERVICE = argument('<service>', 'name in Consul');
 const OUTPUT = option(
@@ -98,6 +98,7 @@ export const importCommands: readonly CommandDefinition[] = [
         .default('meta'),
       option('--gateway <name>', "a gateway's rules, namespace/name or name; default: those between services (mesh)"),
       option('--port <number>', 'the port of the service that calls go to, for matches by port', parseWhole),
+      option('--fault-until <time>', 'when faults end, RFC 3339; default: faults are told and left out', parseTime),
       OUTPUT,
       STRICT,
     ],

@@ -15,6 +15,7 @@ interface ImportIstioFlags extends OutputFlags {
   readonly labels: 'meta' | 'tags';
   readonly gateway?: string;
   readonly port?: number;
+  readonly faultUntil?: string;
 }
 
 /** `policy import-istio`. */
@@ -27,9 +28,10 @@ export async function importIstioFiles(
   const resources = await readKinds(files, ['VirtualService', 'DestinationRule'], report, io);
   const choice = chooseService(resources, flags.service);
   if ('fault' in choice) throw notChosen(choice.fault, files, report, io);
-  const { labels: labelsAs, gateway, port } = flags;
+  const { labels: labelsAs, gateway, port, faultUntil } = flags;
   const view = { ...(gateway === undefined ? {} : { gateways: [gateway] }), port };
-  const { document, losses, notes } = importIstio(resources, { host: choice.host, labelsAs, ...view, report });
+  const how = { labelsAs, faultUntil, ...view, report };
+  const { document, losses, notes } = importIstio(resources, { host: choice.host, ...how });
   await presentImport({ service: document.service, document, unsaid: losses, notes }, flags, io);
 }
 

@@ -3,30 +3,48 @@ import { peerOf } from '../../base/instances';
 import type { ChainGraph, ResolverNode } from '../../policy/chain/graph';
 import { matchesNothing } from '../../policy/chain/match';
 import { type ChainReport, fieldsOf } from '../../policy/chain/report';
-import type { LocalityDocument, PeerDocument, SubsetDocument } from '../../policy/document';
+import type { DestinationDocument, LocalityDocument, PeerDocument, SubsetDocument } from '../../policy/document';
 import { ALL_INSTANCES, type Decision, type Destination, type Plan, type PlannedTier } from '../../policy/plan';
+import { chooseOrder, describeTiers, pinOf, routeFailover, type WantedTiers, writtenTiers } from './failover-order';
 
-/** The resolvers of a chain as the subsets and the one failover order of a document. */
+type Failover = NonNullable<LocalityDocument['failover']>;
+
+/** The resolvers of a chain as the destinations and the failover order of a document. */
 export interface ExportedPlaces {
+  /** Their fallbacks included. What is balanced otherwise is for the caller to add. */
   readonly subsets: Readonly<Record<string, SubsetDocument>>;
   readonly locality: LocalityDocument;
   /** Local first: what a Graylane client has to know for the failover to take place. */
   readonly datacenters: readonly string[];
   readonly fallsOver: boolean;
-  /** Name of a decision's subset in the document; undefined when a document cannot lead there. */
-  nameOf(decision: Decision): string | undefined;
+  /** Subsets of other services that calls may come to. */
+  readonly others: readonly OtherSubset[];
+  /** Subsets of the service itself that calls may come to, as the plan calls them. */
+  readonly own: readonly string[];
+  /** The document's name of an own subset. */
+  nameOf(subset: string): string;
+  /** Where a decision of a route leads; undefined when a document cannot lead there. */
+  destinationOf(decision: Decision): DestinationDocument | undefined;
+  /** What a route to these decisions says of failover; undefined where it needs not. */
+  failoverOf(decisions: readonly Decision[]): Failover | undefined;
+}
+
+export interface OtherSubset {
+  readonly service: string;
+  /** Undefined: its default. */
+  readonly subset: string | undefined;
 }
 
 interface Place {
   readonly resolver: ResolverNode;
-  readonly destination: Destination;
   /** Of the failover order, what a document can lead to. */
-  readonly tiers: readonly PlannedTier[];
+  readonly tiers: WantedTiers;
 }
 
 /**
- * A document has one order of datacenters and one fallback for each subset; a chain has a list for each resolver.
- * Whatever does not come out alike is reported. `unused`: subsets that no call goes to yet.
+ * A document has one order of datacenters and one fallback for each subset, and routes may have an order of their own.
+ * A chain has a list for each resolver: what does not come out alike is reported. `unused`: subsets that no call goes to
+ * yet.
  */
 export function exportPlaces(
   plan: Plan,
@@ -35,112 +53,137 @@ export function exportPlaces(
   unused: Readonly<Record<string, SubsetDocument>>,
   report: ChainReport,
 ): ExportedPlaces {
-  const places = usedPlaces(plan, graph, report);
-  const datacenters = [local];
-  const fallbacks = new Map<string, string>();
-  const chainOf = (first: string): readonly string[] => {
-    const chain: string[] = [];
-    for (let next: string | undefined = first; next !== undefined; next = fallbacks.get(next)) chain.push(next);
-    return chain;
+  const groups = decisionGroups(plan);
+  const places = usedPlaces(plan, graph, groups.flat(), report);
+  const isOwn = (subset: string): boolean => otherOf(plan, subset) === undefined;
+  const tiersOf = (decisions: readonly Decision[]): readonly WantedTiers[] => {
+    const found = new Set(decisions.map(({ destination }) => places.get(destination)));
+    return [...found].flatMap((place) => (place === undefined ? [] : [place.tiers]));
   };
-  for (const { tiers } of places) {
-    for (const { datacenter } of tiers) if (!datacenters.includes(datacenter)) datacenters.push(datacenter);
-    const chain = [...new Set(tiers.map(({ subset }) => subset))];
-    for (const [index, subset] of chain.entries()) {
-      const next = chain[index + 1];
-      if (next !== undefined && !fallbacks.has(subset) && !chainOf(next).includes(subset)) fallbacks.set(subset, next);
+  const order = chooseOrder(groups.map(tiersOf), local, isOwn);
+  for (const { failover, differing } of groups.map((group) => routeFailover(tiersOf(group), order))) {
+    for (const { resolver, tiers } of places.values()) {
+      if (!differing.includes(tiers)) continue;
+      const here = writtenTiers(tiers[0]?.subset ?? '', { place: pinOf(tiers, order), failover }, order);
+      const what = `${describeTiers(tiers)} in the chain, ${describeTiers(here)} in the document`;
+      report.cannot(`${resolver.path}.Failover`, what);
     }
   }
-  /** The failover order that a document gives a subset. */
-  const inDocument = ({ subset: first }: Destination, prefer: 'subset' | 'datacenter'): string => {
-    const chain = chainOf(first);
-    const tiers =
-      prefer === 'subset'
-        ? chain.flatMap((subset) => datacenters.map((datacenter) => ({ subset, datacenter })))
-        : datacenters.flatMap((datacenter) => chain.map((subset) => ({ subset, datacenter })));
-    return describeTiers(tiers);
-  };
-  const differing = (prefer: 'subset' | 'datacenter'): readonly Place[] =>
-    places.filter(({ destination, tiers }) => inDocument(destination, prefer) !== describeTiers(tiers));
-  const prefer = differing('datacenter').length < differing('subset').length ? 'datacenter' : 'subset';
-  for (const { resolver, destination, tiers } of differing(prefer)) {
-    const field = tiers[0]?.datacenter === local ? 'Failover' : 'Target';
-    const here = inDocument(destination, prefer);
-    report.cannot(`${resolver.path}.${field}`, `${describeTiers(tiers)} in the chain, ${here} in the document`);
-  }
-  const used = new Set(places.flatMap(({ tiers }) => tiers.map(({ subset }) => subset)));
-  const isOnlyAll = used.size === 1 && used.has(ALL_INSTANCES) && Object.keys(unused).length === 0;
+  const all = [...places.values()].flatMap(({ tiers }) => tiers);
+  const used = new Set(all.map(({ subset }) => subset));
+  const own = [...used].filter(isOwn);
+  const hasUnused = Object.keys(unused).length > 0;
+  const isBare = own.every((name) => name === ALL_INSTANCES && !order.fallbacks.has(name)) && !hasUnused;
   const nameOf = (subset: string): string => {
-    if (subset !== ALL_INSTANCES || isOnlyAll) return subset;
+    if (subset !== ALL_INSTANCES || isBare) return subset;
     return used.has('all') || Object.hasOwn(unused, 'all') ? 'all-instances' : 'all';
   };
-  const leads = new Set(places.map(({ destination }) => destination));
-  return {
-    subsets: isOnlyAll
-      ? {}
-      : { ...Object.fromEntries([...used].map((name) => [nameOf(name), subsetOf(name)])), ...unused },
-    locality: { failover: datacenters.slice(1).map(placeDocument), ...(prefer === 'subset' ? {} : { prefer }) },
-    datacenters: datacenters.filter((name) => typeof placeDocument(name) === 'string'),
-    fallsOver: places.some(({ tiers }) => tiers.length > 1),
-    nameOf: ({ destination }) => (leads.has(destination) ? nameOf(destination.subset) : undefined),
+  const documentOf = (subset: string, place: string | undefined): DestinationDocument => {
+    const other = otherOf(plan, subset);
+    if (other === undefined && place === undefined) return nameOf(subset);
+    const peer = place === undefined ? undefined : peerOf(place);
+    // Without subsets there is a name for all of them alone, which no destination takes.
+    const which = other ?? (isBare ? {} : { subset: nameOf(subset) });
+    return defined({ ...which, datacenter: peer === undefined ? place : undefined, peer }) as DestinationDocument;
   };
-
-  function subsetOf(name: string): SubsetDocument {
-    const fallback = fallbacks.get(name);
-    return defined({ filter: plan.subsets.get(name)?.filter, fallback: fallback && nameOf(fallback) });
-  }
+  const subsetOf = (name: string): SubsetDocument => {
+    const fallback = order.fallbacks.get(name);
+    return defined({
+      filter: plan.subsets.get(name)?.filter,
+      fallback: fallback && documentOf(fallback.subset, fallback.place),
+    });
+  };
+  const written = own.length === 0 && hasUnused ? [ALL_INSTANCES] : own;
+  const visited = [local, ...order.failover, ...all.map(({ datacenter }) => datacenter)];
+  return {
+    subsets: isBare ? {} : { ...Object.fromEntries(written.map((name) => [nameOf(name), subsetOf(name)])), ...unused },
+    locality: {
+      failover: order.failover.map(placeDocument),
+      ...(order.prefer === 'subset' ? {} : { prefer: order.prefer }),
+    },
+    datacenters: [...new Set(visited)].filter((name) => typeof placeDocument(name) === 'string'),
+    fallsOver: [...places.values()].some(({ tiers }) => tiers.length > 1),
+    others: [...used].flatMap((subset) => otherOf(plan, subset) ?? []),
+    own,
+    nameOf,
+    destinationOf: ({ destination }) => {
+      const tiers = places.get(destination)?.tiers;
+      const first = tiers?.[0];
+      return tiers === undefined || first === undefined ? undefined : documentOf(first.subset, pinOf(tiers, order));
+    },
+    failoverOf: (decisions) => routeFailover(tiersOf(decisions), order).failover?.map(placeDocument),
+  };
 }
 
-/** Of the resolvers that decisions lead to, those that begin within the service. The rest is reported. */
-function usedPlaces(plan: Plan, graph: ChainGraph, report: ChainReport): readonly Place[] {
-  const decisions = decisionsOf(plan);
+/** Of the resolvers that decisions lead to, those whose first instances a document can name. The rest is reported. */
+function usedPlaces(
+  plan: Plan,
+  graph: ChainGraph,
+  decisions: readonly Decision[],
+  report: ChainReport,
+): ReadonlyMap<Destination, Place> {
   const used = new Set(decisions.map(({ destination }) => destination));
-  return graph.resolvers.flatMap((resolver, position): readonly Place[] => {
+  const places = new Map<Destination, Place>();
+  for (const [position, resolver] of graph.resolvers.entries()) {
     // Each resolver has an open and a strict destination, in the order of the graph.
     const destination = plan.destinations[2 * position];
-    if (destination === undefined || !used.has(destination)) return [];
+    if (destination === undefined || !used.has(destination)) continue;
     const all = destination.tiers ?? [];
-    const tiers = all.filter((tier) => isOwn(plan, tier));
+    const tiers = all.filter((tier) => isSayable(plan, tier));
     const [first] = all;
-    if (first === undefined || !tiers.includes(first) || peerOf(first.datacenter) !== undefined) {
+    if (first === undefined || !tiers.includes(first)) {
       const place = first === undefined ? 'nowhere' : `${first.subset} in ${first.datacenter}`;
-      report.cannot(`${resolver.path}.Target`, `${place}; a document leads to instances of its own service`);
-      return [];
+      report.cannot(`${resolver.path}.Target`, `${place}; a document names services, datacenters and peers alone`);
+      continue;
     }
     const left = all.filter((tier) => !tiers.includes(tier));
     if (left.length > 0) {
       report.cannot(
         `${resolver.path}.Failover`,
-        `${describeTiers(left)} is left out; a document has instances of its own service`,
+        `${describeTiers(left)} is left out; a document names services, datacenters and peers alone`,
       );
     }
     for (const target of [resolver.target, ...resolver.failover]) {
       if (fieldsOf(target.fields['Subset'])['OnlyPassing'] !== true) continue;
       report.cannot(`${target.path}.Subset.OnlyPassing`, 'instances with a warning serve too');
     }
-    return [{ resolver, destination, tiers }];
-  });
+    places.set(destination, { resolver, tiers });
+  }
+  return places;
 }
 
-/** What calls can meet: routes that never match lead nowhere. */
-export function decisionsOf(plan: Plan): readonly Decision[] {
+/** What calls can meet, by route: routes that never match lead nowhere. Without routes, the default alone. */
+export function decisionGroups(plan: Plan): readonly (readonly Decision[])[] {
   const routes = plan.routes.filter(({ match }) => !matchesNothing(match));
-  return [plan.fallthrough, ...routes.flatMap(({ split }) => split.entries.map((each) => each.decision))];
+  return routes.length === 0
+    ? [[plan.fallthrough]]
+    : routes.map(({ split }) => split.entries.map(({ decision }) => decision));
 }
 
-function isOwn(plan: Plan, { subset, datacenter }: PlannedTier): boolean {
+/** What a document takes for the name of a datacenter, of a peer and of a service. */
+const DATACENTER = /^[A-Za-z0-9_-]{1,128}$/;
+const PEER = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$/;
+const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
+
+/** A datacenter or a peer, of this service or of another. */
+function isSayable(plan: Plan, { subset, datacenter }: PlannedTier): boolean {
   const lookup = plan.subsets.get(subset)?.lookups?.find((each) => each.datacenter === datacenter);
-  if (lookup === undefined || lookup.service !== plan.service) return false;
-  // A peer can follow, and nothing else that is not a datacenter of the Graylane client.
+  if (lookup === undefined || !SERVICE.test(lookup.service)) return false;
+  const peer = peerOf(datacenter);
+  if (peer === undefined ? !DATACENTER.test(datacenter) : !PEER.test(peer)) return false;
   return Object.keys(lookup.scope).every((name) => name === 'peer');
+}
+
+/** The plan calls subsets of other services `orders/v2` and `orders/*`. Undefined for one of its own. */
+function otherOf(plan: Plan, name: string): OtherSubset | undefined {
+  const service = plan.subsets.get(name)?.lookups?.find((each) => each.service !== plan.service)?.service;
+  if (service === undefined) return undefined;
+  const subset = name.slice(service.length + 1);
+  return { service, subset: subset === ALL_INSTANCES ? undefined : subset };
 }
 
 /** A place of a chain as a document names it in its failover order. */
 function placeDocument(place: string): string | PeerDocument {
   const peer = peerOf(place);
   return peer === undefined ? place : { peer };
-}
-
-function describeTiers(tiers: readonly PlannedTier[]): string {
-  return tiers.map(({ subset, datacenter }) => `${subset} in ${datacenter}`).join(', ');
 }

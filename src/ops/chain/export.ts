@@ -1,10 +1,10 @@
 import { defined } from '../../base/defined';
 import { compileChain } from '../../policy/chain/compile';
-import { type ChainGraph, type ChainNode, readGraph } from '../../policy/chain/graph';
-import { compileHeaders, matchesNothing } from '../../policy/chain/match';
+import { type ChainGraph, readGraph } from '../../policy/chain/graph';
+import { matchesNothing } from '../../policy/chain/match';
 import { ChainReport, fieldsOf, textOf } from '../../policy/chain/report';
 import type {
-  BalancingDocument,
+  DestinationDocument,
   PolicyDocument,
   RetryDocument,
   RouteDocument,
@@ -13,9 +13,12 @@ import type {
 } from '../../policy/document';
 import { MAX_SPLIT_ENTRIES } from '../../policy/limits';
 import { plainName } from '../../policy/places/destination';
-import type { Decision, Plan, PolicyProblem, RoutePlan } from '../../policy/plan';
+import { ALL_INSTANCES, type Plan, type PolicyProblem, type RoutePlan } from '../../policy/plan';
+import { aboutOther } from '../imports/targets';
+import { exportBalancing } from './export-balancing';
+import { exportHeaders } from './export-headers';
 import { exportMatch } from './export-match';
-import { decisionsOf, type ExportedPlaces, exportPlaces } from './export-places';
+import { decisionGroups, type ExportedPlaces, exportPlaces } from './export-places';
 import { unusedSubsets } from './unused-subsets';
 
 export interface ExportChainOptions {
@@ -25,10 +28,12 @@ export interface ExportChainOptions {
 }
 
 export interface ExportedChain {
-  /** Undefined when the chain leads to other services alone. */
+  /** Undefined when the chain leads nowhere that a document can name. */
   readonly document: PolicyDocument | undefined;
   /** What is in force under the chain and not under the document, by the chain's own paths. */
   readonly unsaid: readonly PolicyProblem[];
+  /** What is in force under neither, as a client that follows the chain warns of it. */
+  readonly warnings: readonly PolicyProblem[];
   /** What to know besides, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -52,32 +57,63 @@ export function exportChain(content: unknown, { service, resolver }: ExportChain
   if (graph === undefined) throw new Error('a chain that compiles has a graph');
   const unused = unusedSubsets(resolver, plan, report);
   const places = exportPlaces(plan, graph, textOf(chain['Datacenter']) ?? '', unused, report);
-  reportHeaders(graph.start, report);
-  const routes = plan.routes.flatMap((route) => exportRoute(route, graph, places, report));
-  const fallback = places.nameOf(plan.fallthrough);
-  const last = routes.at(-1);
-  const base = last?.match === undefined ? (plainName(last?.to ?? last?.split?.[0]?.to) ?? fallback) : fallback;
-  if (base === undefined) {
-    return { document: undefined, unsaid: report.warnings, notes: [] };
+  const made = plan.routes.flatMap((route) => exportRoute(route, graph, places, report));
+  const routes = plan.routes.length === 0 ? defaultRoute(plan, places) : made;
+  const [last] = routes.slice(-1);
+  const isTotal = last !== undefined && last.match === undefined;
+  const base = isTotal ? ownTarget(last, places) : ownName(places.destinationOf(plan.fallthrough), places);
+  const further = (): readonly PolicyProblem[] => furtherWarnings(plan, report);
+  if (!isTotal && base === undefined) {
+    return { document: undefined, unsaid: report.warnings, warnings: further(), notes: [] };
   }
-  const own = decisionsOf(plan).filter((decision) => places.nameOf(decision) !== undefined);
-  const balancing = exportBalancing(plan, graph, own, report);
+  const decisions = decisionGroups(plan).flat();
+  const said = decisions.filter((decision) => places.destinationOf(decision) !== undefined);
+  const { balancing, subsets: balanced } = exportBalancing(plan, graph, places.own, said, report);
   reportConnectTimeout(plan, graph, report);
   const kept = last !== undefined && saysNothing(last) ? routes.slice(0, -1) : routes;
   const timeoutMs = plan.routes.length === 0 ? shortened(plan.fallthrough.timeoutMs) : undefined;
-  const subsets = Object.keys(places.subsets).length === 0 ? {} : { subsets: places.subsets, default: base };
+  const subsets = { ...places.subsets };
+  for (const [name, own] of balanced)
+    subsets[places.nameOf(name)] = { ...subsets[places.nameOf(name)], balancing: own };
+  const [first] = Object.keys(subsets);
   return {
     document: {
       schema: 1,
       service,
-      ...subsets,
+      ...(first === undefined ? {} : { subsets, default: base ?? first }),
       ...(kept.length === 0 ? {} : { routes: kept }),
       ...defined({ timeoutMs, balancing }),
       locality: places.locality,
     },
     unsaid: report.warnings,
+    warnings: further(),
     notes: notesOf(places),
   };
+}
+
+/** What a client does not do that follows the chain. One that follows the document changes what servers answer. */
+function furtherWarnings(plan: Plan, report: ChainReport): readonly PolicyProblem[] {
+  const told = new Set(report.warnings.map(({ message }) => message));
+  return plan.warnings.filter(({ path, message }) => !told.has(message) && !path.endsWith('.ResponseHeaders'));
+}
+
+/** A chain that begins with a resolver: one route where `default` cannot say where it leads. */
+function defaultRoute(plan: Plan, places: ExportedPlaces): readonly RouteDocument[] {
+  const to = places.destinationOf(plan.fallthrough);
+  const failover = places.failoverOf([plan.fallthrough]);
+  if (to === undefined || (plainName(to) !== undefined && failover === undefined)) return [];
+  return [{ name: 'default', to, ...defined({ failover }) }];
+}
+
+/** The first own subset that a route leads to; undefined where it leads to none. */
+function ownTarget({ to, split = [] }: RouteDocument, places: ExportedPlaces): string | undefined {
+  const names = [to, ...split.map((entry) => entry.to)].map((each) => ownName(each, places));
+  return names.find((name) => name !== undefined);
+}
+
+function ownName(to: DestinationDocument | undefined, places: ExportedPlaces): string | undefined {
+  if (to === undefined || typeof to === 'string') return to;
+  return to.service === undefined ? (to.subset ?? places.nameOf(ALL_INSTANCES)) : undefined;
 }
 
 function exportRoute(
@@ -95,9 +131,11 @@ function exportRoute(
     report.cannot(path, 'left out; its calls go on to the routes that follow');
     return [];
   }
+  const failover = places.failoverOf(route.split.entries.map(({ decision }) => decision));
+  const headers = exportHeaders(fieldsOf(written?.definition['Destination']), written?.next ?? start, path, report);
   const timeoutMs = timeoutOf(route, path, report);
   const retry = retryOf(route);
-  return [{ name: route.name, ...defined({ match }), ...leg, ...defined({ timeoutMs, retry }) }];
+  return [{ name: route.name, ...defined({ match }), ...leg, ...defined({ failover, timeoutMs, retry }), ...headers }];
 }
 
 function exportSplit(
@@ -106,17 +144,20 @@ function exportSplit(
   path: string,
   report: ChainReport,
 ): RouteTargetDocument | undefined {
-  const buckets = new Map<string, number>();
+  const buckets = new Map<string, { readonly to: DestinationDocument; count: number }>();
   for (const entry of split.entries) {
-    const name = places.nameOf(entry.decision);
-    if (name !== undefined) buckets.set(name, (buckets.get(name) ?? 0) + entry.buckets);
+    const to = places.destinationOf(entry.decision);
+    if (to === undefined) continue;
+    const key = JSON.stringify(to);
+    const known = buckets.get(key) ?? { to, count: 0 };
+    buckets.set(key, { to, count: known.count + entry.buckets });
   }
-  const legs = [...buckets].map(([to, count]): SplitEntryDocument => ({ to, weight: count / PERCENT }));
+  const legs = [...buckets.values()].map(({ to, count }): SplitEntryDocument => ({ to, weight: count / PERCENT }));
   if (!legs.some(({ weight }) => weight > 0)) return undefined;
   const [only] = legs;
   if (legs.length === 1 && only !== undefined) return { to: only.to };
   if (legs.length <= MAX_SPLIT_ENTRIES) return { split: legs };
-  report.cannot(path, `${legs.length} subsets in one split (expected: at most ${MAX_SPLIT_ENTRIES})`);
+  report.cannot(path, `${legs.length} destinations in one split (expected: at most ${MAX_SPLIT_ENTRIES})`);
   return undefined;
 }
 
@@ -143,60 +184,9 @@ function retryOf({ split }: RoutePlan): RetryDocument | 'off' | undefined {
   return retryableStatusCodes.length === 0 ? 'off' : { maxAttempts, retryableStatusCodes: [...retryableStatusCodes] };
 }
 
-/** A document balances all its subsets alike. What the chain's resolvers say differently is reported. */
-function exportBalancing(
-  plan: Plan,
-  graph: ChainGraph,
-  decisions: readonly Decision[],
-  report: ChainReport,
-): BalancingDocument | undefined {
-  const [wanted, ...others] = distinct(
-    decisions.map(({ destination }) => plan.subsets.get(destination.subset)?.balancing),
-  );
-  const pathOf = (): string => {
-    const node = graph.resolvers.find(({ fields }) => fields['LoadBalancer'] !== undefined);
-    return `${node?.path ?? 'chain'}.LoadBalancer`;
-  };
-  if (others.length > 0) report.cannot(pathOf(), 'a document balances all subsets alike; left at its default');
-  if (wanted === undefined || others.length > 0) return undefined;
-  const { algorithm, choiceCount } = wanted;
-  if (choiceCount !== undefined && choiceCount !== 2) {
-    report.cannot(`${pathOf()}.LeastRequestConfig.ChoiceCount`, `${choiceCount}; a document compares two`);
-  }
-  if (algorithm !== 'ring_hash') return { algorithm };
-  const policies = distinct(decisions.map(({ hashPolicies }) => hashPolicies));
-  const [policy] = policies[0] ?? [];
-  const isOneHeader = policies.length === 1 && policies[0]?.length === 1 && policy?.key !== undefined;
-  if (isOneHeader) return { algorithm, hashBy: policy.key };
-  report.cannot(
-    `${pathOf()}.HashPolicies`,
-    'a document hashes by one header, the same everywhere; left at its default',
-  );
-  return undefined;
-}
-
-/** By what they say. */
-function distinct<T>(values: readonly T[]): readonly T[] {
-  return [...new Map(values.map((value) => [JSON.stringify(value), value])).values()];
-}
-
 /** What `default` says as well. */
-function saysNothing({ match, to, timeoutMs, retry }: RouteDocument): boolean {
-  return match === undefined && to !== undefined && timeoutMs === undefined && retry === undefined;
-}
-
-/** A document changes no metadata. */
-function reportHeaders(node: ChainNode, report: ChainReport): void {
-  if (node.type === 'resolver') return;
-  for (const { definition, next, path } of node.type === 'router' ? node.routes : node.splits) {
-    const [holder, name] =
-      node.type === 'router' ? [fieldsOf(definition['Destination']), 'Destination'] : [definition, 'Definition'];
-    const at = `${path}.${name}.RequestHeaders`;
-    if (compileHeaders(holder['RequestHeaders'], at, new ChainReport()) !== undefined) {
-      report.cannot(at, 'left as they are; a document changes no metadata');
-    }
-    reportHeaders(next, report);
-  }
+function saysNothing({ name: _, to, ...rest }: RouteDocument): boolean {
+  return plainName(to) !== undefined && Object.keys(rest).length === 0;
 }
 
 function reportConnectTimeout({ connectTimeoutMs }: Plan, graph: ChainGraph, report: ChainReport): void {
@@ -208,7 +198,7 @@ function reportConnectTimeout({ connectTimeoutMs }: Plan, graph: ChainGraph, rep
   );
 }
 
-function notesOf({ datacenters, fallsOver }: ExportedPlaces): readonly string[] {
+function notesOf({ datacenters, fallsOver, others }: ExportedPlaces): readonly string[] {
   const notes: string[] = [];
   if (datacenters.length > 1)
     notes.push(`the Graylane client needs datacenters: [${datacenters.join(', ')}], the local one first`);
@@ -217,5 +207,6 @@ function notesOf({ datacenters, fallsOver }: ExportedPlaces): readonly string[] 
       'a chain fails over when nobody in the target is well; a document passes part of the calls on as soon as a part is not',
     );
   }
+  for (const { service, subset } of others) notes.push(aboutOther(service, subset));
   return notes;
 }

@@ -82,10 +82,8 @@ export function importEntries(
   }
   const { chain } = compileEntries(entries, service, datacenter);
   const resolver = entries.get(`service-resolver/${service}`)?.fields;
-  const { document, unsaid, notes } = exportChain(chain, { service, resolver });
-  const told = new Set(unsaid.map(({ message }) => message));
-  const { warnings } = compileChain(chain, { service, sourceAddress: '127.0.0.1' });
-  const losses = placed([...unsaid, ...warnings.filter(({ message }) => !told.has(message))], entries);
+  const { document, unsaid, warnings, notes } = exportChain(chain, { service, resolver });
+  const losses = placed([...unsaid, ...warnings], entries);
   const report = new ImportReport();
   const sound = document && soundDocument(document, report);
   return { document: sound, losses: [...losses, ...report.losses], notes };

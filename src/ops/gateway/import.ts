@@ -1,8 +1,16 @@
 import { defined } from '../../base/defined';
 import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
-import type { DestinationDocument, PolicyDocument, RetryDocument, RouteDocument } from '../../policy/document';
+import type {
+  DestinationDocument,
+  PolicyDocument,
+  RetryDocument,
+  RouteDocument,
+  RouteTargetDocument,
+} from '../../policy/document';
 import { statusOfHttp } from '../../policy/envoy-retries';
-import { type ForeignChanges, importChanges, MIRROR_TOLD } from '../imports/headers';
+import { showValue } from '../../policy/problems';
+import { type ForeignChanges, importChanges } from '../imports/headers';
+import { importMirror } from '../imports/mirror';
 import { type ImportLoss, ImportReport, type PlaceReport } from '../imports/report';
 import type { Resource } from '../imports/resources';
 import { isPlain, RouteNames, reachableRoutes, soundDocument } from '../imports/sound';
@@ -33,7 +41,7 @@ const MOST_ATTEMPTS = 5;
 const FILTERS: Readonly<Record<string, string>> = {
   RequestHeaderModifier: 'metadata is changed for a whole route, not for one of its backends',
   ResponseHeaderModifier: 'metadata is changed for a whole route, not for one of its backends',
-  RequestMirror: MIRROR_TOLD,
+  RequestMirror: 'a route has one mirror, and its backends have none',
   RequestRedirect: 'calls are not redirected',
   URLRewrite: 'calls are not rewritten',
   CORS: 'for browsers',
@@ -95,7 +103,7 @@ function importRule(ranked: RankedMatch, service: ParentChoice['service'], repor
   report.read(fields, rule, RULE, {
     sessionPersistence: 'no cookie is set; stickBy keeps a caller in a split by a label',
   });
-  const { isRedirect, changes } = importFilters(fields['filters'], `${rule}.filters`, true, report);
+  const { isRedirect, changes, mirror: copied } = importFilters(fields['filters'], `${rule}.filters`, true, report);
   const targets = new TargetList();
   for (const { service: name, namespace, weight, path, fields: backend } of backendsOf(ranked, report)) {
     importFilters(backend['filters'], `${path}.filters`, false, report);
@@ -104,9 +112,7 @@ function importRule(ranked: RankedMatch, service: ParentChoice['service'], repor
       report.cannot(`${path}.namespace`, `${String(namespace)}: in Consul it has the name of this service; left out`);
       continue;
     }
-    if (!isOwn) tellOther(name, undefined, path, report);
-    const to: DestinationDocument = isOwn ? '*' : { service: name };
-    targets.add(to, weight);
+    targets.add(destinationOf(name, isOwn, path, report), weight);
   }
   const where = isRedirect ? undefined : targets.document(`${rule}.backendRefs`, report);
   if (where === undefined) {
@@ -117,13 +123,52 @@ function importRule(ranked: RankedMatch, service: ParentChoice['service'], repor
   const timeoutMs = report.duration(timeouts['request'], `${rule}.timeouts.request`);
   const attemptTimeoutMs = report.duration(timeouts['backendRequest'], `${rule}.timeouts.backendRequest`);
   const retry = importRetry(fields['retry'], `${rule}.retry`, report);
-  return { ...where, ...changes, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
+  const mirror = copied && importCopies(copied, ranked, service, where, report);
+  return { ...where, ...changes, ...defined({ timeoutMs, attemptTimeoutMs, retry, mirror }) };
+}
+
+function destinationOf(name: string, isOwn: boolean, path: string, report: PlaceReport): DestinationDocument {
+  if (isOwn) return '*';
+  tellOther(name, undefined, path, report);
+  return { service: name };
+}
+
+/** A filter RequestMirror: to a service, for a percentage or a fraction of the calls. */
+function importCopies(
+  { path, value }: Found,
+  { resource }: RankedMatch,
+  service: ParentChoice['service'],
+  where: RouteTargetDocument,
+  report: PlaceReport,
+): RouteDocument['mirror'] | undefined {
+  const fields = report.read(value, path, ['backendRef', 'percent', 'fraction']);
+  const at = `${path}.backendRef`;
+  const backend = report.read(fields['backendRef'], at, ['name', 'namespace', 'kind', 'group', 'port']);
+  const name = textOf(backend['name']);
+  const isService =
+    (backend['kind'] ?? 'Service') === 'Service' && ['', 'core'].includes(String(backend['group'] ?? ''));
+  const namespace = textOf(backend['namespace']) ?? resource.namespace;
+  const isOwn = name === service.name && (namespace === service.namespace || service.namespace === undefined);
+  if (name === undefined || !isService || (!isOwn && name === service.name)) {
+    report.cannot(at, `${showValue(name)} (expected: a Service, of a name of its own); left out`);
+    return undefined;
+  }
+  const { numerator, denominator = 100 } = fieldsOf(fields['fraction']);
+  const fraction = numerator === undefined ? undefined : (Number(numerator) / Number(denominator)) * 100;
+  return importMirror(destinationOf(name, isOwn, at, report), fields['percent'] ?? fraction, where, path, report);
 }
 
 interface ImportedFilters {
   /** The call is answered by a redirect. */
   readonly isRedirect: boolean;
   readonly changes: Pick<RouteDocument, 'requestHeaders' | 'responseHeaders'>;
+  /** The first filter of a rule that copies its calls. */
+  readonly mirror: Found | undefined;
+}
+
+interface Found {
+  readonly path: string;
+  readonly value: unknown;
 }
 
 const MODIFIERS = {
@@ -134,12 +179,17 @@ const MODIFIERS = {
 /** `canChange`: of a whole rule, whose headers can be changed. */
 function importFilters(value: unknown, path: string, canChange: boolean, report: PlaceReport): ImportedFilters {
   let isRedirect = false;
+  let mirror: Found | undefined;
   const changes: { -readonly [K in keyof ImportedFilters['changes']]: ImportedFilters['changes'][K] } = {};
   for (const [index, each] of listOf(value).entries()) {
     const fields = fieldsOf(each);
     const type = textOf(fields['type']) ?? 'no type';
     const at = `${path}[${index}]`;
     isRedirect ||= type === 'RequestRedirect';
+    if (canChange && type === 'RequestMirror' && mirror === undefined) {
+      mirror = { path: `${at}.requestMirror`, value: fields['requestMirror'] };
+      continue;
+    }
     const [key, field] = canChange && Object.hasOwn(MODIFIERS, type) ? MODIFIERS[type as keyof typeof MODIFIERS] : [];
     if (key === undefined || field === undefined || changes[key] !== undefined) {
       report.cannot(at, `${type}: ${FILTERS[type] ?? 'not mapped'}`);
@@ -148,7 +198,7 @@ function importFilters(value: unknown, path: string, canChange: boolean, report:
     const found = importChanges(changesIn(fieldsOf(fields[field]), `${at}.${field}`), report);
     if (found !== undefined) changes[key] = found;
   }
-  return { isRedirect, changes };
+  return { isRedirect, changes, mirror };
 }
 
 function changesIn(fields: Fields, at: string): ForeignChanges {

@@ -96,6 +96,9 @@ export function headersOf(match: Fields): readonly { readonly fields: Fields; re
   });
 }
 
+/** As a policy names it. */
+const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
+
 /** A service that a rule leads to, and its part. */
 export interface BackendRef {
   readonly service: string;
@@ -114,8 +117,9 @@ export function backendsOf({ fields, rule, resource }: RankedMatch, report: Plac
     const isService =
       (backend['kind'] ?? 'Service') === 'Service' && ['', 'core', undefined].includes(backend['group'] as string);
     const weight = backend['weight'] ?? 1;
-    if (service === undefined || !isService) {
-      report.cannot(path, `${String(backend['kind'] ?? 'no name')} (expected: a Service); left out`);
+    if (service === undefined || !isService || !SERVICE.test(service)) {
+      const found = String(backend['kind'] ?? service?.slice(0, 60) ?? 'no name');
+      report.cannot(path, `${found} (expected: a Service); left out`);
       return [];
     }
     if (typeof weight !== 'number' || !(weight >= 0) || !Number.isFinite(weight)) {

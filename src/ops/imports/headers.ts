@@ -20,7 +20,10 @@ const MOST_KEYS = 20;
 const VALUE = /^[ -~]{0,1024}$/;
 
 /** Changes that a document can say; the others are told. Undefined where none is left. */
-export function importChanges(changes: ForeignChanges, report: PlaceReport): HeaderChangesDocument | undefined {
+export function importChanges(
+  changes: ForeignChanges,
+  report: Pick<PlaceReport, 'cannot'>,
+): HeaderChangesDocument | undefined {
   const seen = new Set<string>();
   const keyOf = ({ path, name }: ForeignChange): string | undefined => {
     const key = name.toLowerCase();
@@ -55,11 +58,3 @@ export function importChanges(changes: ForeignChanges, report: PlaceReport): Hea
   };
   return Object.keys(document).length === 0 ? undefined : document;
 }
-
-/** What becomes of a fault: one in a policy always ends, and an import does not know when. */
-export const FAULT_TOLD: string =
-  'not written: a fault in a policy always ends; write fault: { abort, percent, until } on the route, or use graylane drill';
-
-/** What becomes of a mirror. */
-export const MIRROR_TOLD: string =
-  'not written: copies cost their target as much as calls; write mirror: { to, percent } on the route';

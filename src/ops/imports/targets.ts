@@ -26,9 +26,12 @@ export class TargetList {
 
 /** What a destination of another service rests on. */
 export function tellOther(service: string, subset: string | undefined, path: string, report: PlaceReport): void {
-  const what =
-    subset === undefined
-      ? `calls go to the default of the policy of ${service}, or to all of its instances where it has none`
-      : `${service} needs a policy with a subset ${subset}; import that too, with --service ${service}`;
-  report.note(path, what);
+  report.note(path, aboutOther(service, subset));
+}
+
+/** The same without its place. */
+export function aboutOther(service: string, subset: string | undefined): string {
+  return subset === undefined
+    ? `calls go to the default of the policy of ${service}, or to all of its instances where it has none`
+    : `${service} needs a policy with a subset ${subset}; import that too, with --service ${service}`;
 }

@@ -13,6 +13,8 @@ export interface ImportIstioOptions extends Partial<IstioView> {
   /** The service, as {@link chooseService} found it. */
   readonly host: Host;
   readonly labelsAs: LabelsAs;
+  /** When faults end, RFC 3339. Default: they are told and left out, since a fault of a policy always ends. */
+  readonly faultUntil?: string | undefined;
   /** Where losses go; with those of reading the resources. */
   readonly report?: ImportReport;
 }
@@ -28,12 +30,13 @@ export interface ImportedIstio {
 
 /** VirtualServices and DestinationRules of one service as a policy document. Pure. */
 export function importIstio(resources: readonly Resource[], options: ImportIstioOptions): ImportedIstio {
-  const { host, labelsAs, gateways = [MESH], port, report = new ImportReport() } = options;
+  const { host, labelsAs, gateways = [MESH], port, faultUntil, report = new ImportReport() } = options;
   const view: IstioView = { gateways, port };
   const selected = selectRules(resources, host, view, report);
   const rules = new DestinationRules(selected.destinationRules, labelsAs);
   const names = new RouteNames();
-  const imported = selected.services.flatMap((resource) => importRoutes(resource, { selected, rules, view, names }));
+  const context = { selected, rules, view, names, faultUntil };
+  const imported = selected.services.flatMap((resource) => importRoutes(resource, context));
   const routes = reachableRoutes(
     imported.map(({ route }) => route),
     report,

@@ -6,6 +6,7 @@ import { showValue } from '../../policy/problems';
 import { headerFault, inverted, mergeMatchers, regexMatcher } from '../imports/matchers';
 import type { PlaceReport } from '../imports/report';
 import { entriesOf } from '../imports/resources';
+import { type CookieCondition, cookieCondition } from './cookie';
 import { type IstioView, namesGateway } from './select';
 
 const KINDS = ['exact', 'prefix', 'regex'] as const;
@@ -20,15 +21,19 @@ const KNOWN: readonly string[] = [
   'method',
   'gateways',
   'port',
+  'sourceLabels',
 ];
 const LEFT_OUT = 'this match is left out';
 const NO_SUCH_THING: Readonly<Record<string, string>> = {
   queryParams: `a gRPC call has no query parameters; ${LEFT_OUT}`,
-  sourceLabels: `give the callers a static label and match on it; ${LEFT_OUT}`,
   sourceNamespace: `give the callers a static label and match on it; ${LEFT_OUT}`,
   authority: `a Graylane client calls one service; ${LEFT_OUT}`,
   scheme: `not seen by routing; ${LEFT_OUT}`,
 };
+/** Labels of a workload that name its service, by custom. */
+const NAME_LABELS: readonly string[] = ['app', 'app.kubernetes.io/name'];
+/** As a policy has it. */
+const CALLER = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
 /** Keys of `headers` that Istio does not look at: conditions on them have fields of their own. */
 const IGNORED_HEADERS: readonly string[] = ['uri', 'scheme', 'method', 'authority'];
 
@@ -56,6 +61,8 @@ export function importMatch(
     isWhole = false;
   }
   if (!fitsPort(fields['port'], `${path}.port`, view, report)) isWhole = false;
+  const from = importSource(fields['sourceLabels'], `${path}.sourceLabels`, report);
+  if (from === false) isWhole = false;
   const labels = new Map<string, LabelMatcherDocument>();
   for (const [field, isWithout] of [
     ['headers', false],
@@ -67,8 +74,9 @@ export function importMatch(
         report.note(at, 'not looked at, as in Istio, which has a field of its own for it');
         continue;
       }
-      const matcher = importHeader(name, condition, at, report);
-      const key = name.toLowerCase();
+      const cookie = name.toLowerCase() === 'cookie' ? importCookie(condition, at, report) : undefined;
+      const matcher = cookie?.matcher ?? importHeader(name, condition, at, report);
+      const key = cookie?.key ?? name.toLowerCase();
       const merged = matcher && mergeMatchers(labels.get(key), isWithout ? inverted(matcher) : matcher);
       if (matcher !== undefined && merged === undefined) {
         report.cannot(at, `two conditions on one header; ${LEFT_OUT}`);
@@ -77,9 +85,32 @@ export function importMatch(
       else labels.set(key, merged);
     }
   }
-  if (!isWhole || methods === false) return false;
-  if (methods === undefined && labels.size === 0) return undefined;
-  return defined({ methods, labels: labels.size === 0 ? undefined : Object.fromEntries(labels) });
+  if (!isWhole || methods === false || from === false) return false;
+  if (methods === undefined && labels.size === 0 && from === undefined) return undefined;
+  return defined({ methods, labels: labels.size === 0 ? undefined : Object.fromEntries(labels), from });
+}
+
+/** The workload that calls, by the labels that name its service. Undefined: any. False, and told, for other labels. */
+function importSource(value: unknown, path: string, report: PlaceReport): readonly string[] | undefined | false {
+  const labels = entriesOf(value);
+  if (labels.length === 0) return undefined;
+  const names = new Set(labels.map(([, name]) => name));
+  const [name] = names;
+  const isNamed = labels.every(([label]) => NAME_LABELS.includes(label)) && names.size === 1;
+  if (!isNamed || typeof name !== 'string' || !CALLER.test(name)) {
+    report.cannot(path, `give the callers a static label and match on it; ${LEFT_OUT}`);
+    return false;
+  }
+  report.note(path, `from: [${name}] holds for clients that state it: createGraylane({ serviceName: '${name}' })`);
+  return [name];
+}
+
+/** The whole header is no label, since it holds credentials; one cookie may be. */
+function importCookie(condition: unknown, at: string, report: PlaceReport): CookieCondition | undefined {
+  const [kind, text] = conditionOf(condition);
+  const found = kind === undefined ? undefined : cookieCondition(kind, text);
+  if (found !== undefined) report.note(at, `one cookie, whatever others there are: ${found.key}`);
+  return found;
 }
 
 /** A condition on the port of the service that is called. */

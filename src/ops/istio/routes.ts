@@ -9,24 +9,22 @@ import type {
 } from '../../policy/document';
 import { statusesOfCondition, statusOfHttp } from '../../policy/envoy-retries';
 import { showValue } from '../../policy/problems';
-import { FAULT_TOLD, importChanges, MIRROR_TOLD } from '../imports/headers';
+import { importChanges } from '../imports/headers';
+import { importMirror } from '../imports/mirror';
 import type { PlaceReport } from '../imports/report';
 import { entriesOf, type Resource } from '../imports/resources';
 import type { RouteNames } from '../imports/sound';
 import { TargetList, tellOther } from '../imports/targets';
 import { type HttpRule, httpRules } from './delegates';
+import { importFault } from './fault';
 import { importMatch } from './match';
 import { type DestinationRules, tellNamespaces } from './rules';
 import type { IstioRules, IstioView } from './select';
 
 const SPEC: readonly string[] = ['hosts', 'gateways', 'http', 'exportTo'];
-const ROUTE: readonly string[] = ['name', 'match', 'route', 'timeout', 'retries', 'headers'];
+const MIRRORS: readonly string[] = ['mirror', 'mirrors', 'mirrorPercent', 'mirrorPercentage'];
+const ROUTE: readonly string[] = ['name', 'match', 'route', 'timeout', 'retries', 'headers', 'fault', ...MIRRORS];
 const ROUTE_REASONS: Readonly<Record<string, string>> = {
-  fault: FAULT_TOLD,
-  mirror: MIRROR_TOLD,
-  mirrors: MIRROR_TOLD,
-  mirrorPercent: MIRROR_TOLD,
-  mirrorPercentage: MIRROR_TOLD,
   rewrite: 'calls are not rewritten',
   redirect: 'calls are not redirected',
   directResponse: 'every call goes to an instance',
@@ -42,6 +40,8 @@ export interface RouteContext {
   readonly rules: DestinationRules;
   readonly view: IstioView;
   readonly names: RouteNames;
+  /** When faults end, RFC 3339; undefined: they are left out. */
+  readonly faultUntil: string | undefined;
 }
 
 /** A route, and the path of the rule that it comes from. */
@@ -74,7 +74,9 @@ function importRule(rule: HttpRule, context: RouteContext): readonly ImportedRou
   const perTry = fieldsOf(fields['retries'])['perTryTimeout'];
   const attemptTimeoutMs = report.duration(perTry, `${at}.retries.perTryTimeout`);
   const headers = importHeaders(rule);
-  const rest = { ...where, ...headers, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
+  const mirror = importMirrors(rule, where, context);
+  const fault = importFault(fields['fault'], `${at}.fault`, context.faultUntil, report);
+  const rest = { ...where, ...headers, ...defined({ timeoutMs, attemptTimeoutMs, retry, mirror, fault }) };
   const name = textOf(fields['name']) ?? at.slice(at.indexOf('.spec.') + '.spec.'.length);
   const made = (match?: RouteDocument['match']): ImportedRoute => ({
     route: { name: context.names.unique(name), ...defined({ match }), ...rest },
@@ -111,6 +113,28 @@ function importDestinations(rule: HttpRule, context: RouteContext): RouteTargetD
     if (to !== undefined) targets.add(to, weight);
   }
   return targets.document(`${at}.route`, report);
+}
+
+/** One mirror: `mirror` with its percentage, or the first of `mirrors`. */
+function importMirrors(
+  rule: HttpRule,
+  where: RouteTargetDocument,
+  context: RouteContext,
+): RouteDocument['mirror'] | undefined {
+  const { path: at, fields, report } = rule;
+  const shareOf = (value: unknown): unknown => (value ?? undefined) && (fieldsOf(value)['value'] ?? 0);
+  const single = fields['mirror'] ?? undefined;
+  const list = listOf(fields['mirrors']).map((each, index) => ({
+    path: `${at}.mirrors[${index}]`,
+    to: fieldsOf(each)['destination'],
+    percent: shareOf(fieldsOf(each)['percentage']),
+  }));
+  const percent = shareOf(fields['mirrorPercentage']) ?? fields['mirrorPercent'] ?? undefined;
+  const [first, ...others] = single === undefined ? list : [{ path: `${at}.mirror`, to: single, percent }, ...list];
+  for (const { path } of others) report.cannot(path, 'left out: a route has one mirror');
+  if (first === undefined) return undefined;
+  const to = importDestination(first.to, first.path, rule, context);
+  return to === undefined ? undefined : importMirror(to, first.percent, where, first.path, report);
 }
 
 /** The changes of a route, with those of its destination where it has one alone. */

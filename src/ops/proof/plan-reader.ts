@@ -1,5 +1,7 @@
 import { systemClock } from '../../base/clock';
-import type { Decision, Plan } from '../../policy/plan';
+import { fieldsOf } from '../../policy/chain/report';
+import { nameAtPlace } from '../../policy/places/destination';
+import { type Decision, LOCAL_PLACE, type Plan } from '../../policy/plan';
 import { decide } from '../../policy/routing/decide';
 import { labelsOf } from '../../policy/routing/labels';
 import { EVERYWHERE, type ProxyCall, placeElsewhere, type Verdict } from './rule-source';
@@ -22,7 +24,8 @@ export function createPlanReader(
   const environment = { clock: systemClock, random: () => 0 };
   const outcome = { sticky: false, bucket: -1, hash: -1 };
   const routes = new Map(plan.routes.map((route) => [route.name, route]));
-  const place = (decision: Decision): string => {
+  const place = (decision: Decision): string => nameAtPlace(subsetPlace(decision), pinOf(plan, decision));
+  const subsetPlace = (decision: Decision): string => {
     const known = placeOf(decision);
     const { subset } = decision.destination;
     const found = plan.subsets.get(subset);
@@ -32,9 +35,14 @@ export function createPlanReader(
     const isAll = tags.length === 0 && Object.keys(meta).length === 0 && filter === undefined;
     return isAll ? EVERYWHERE : subset;
   };
-  return ({ method, headers }) => {
+  const plans = new Map<string | undefined, Plan>([[undefined, plan]]);
+  return ({ method, headers, sourceLabels }) => {
     const input = { method, labels: labelsOf(headers), stickyKey: undefined, force: undefined };
-    const decision = decide(plan, input, outcome, environment);
+    // The name that a client states is taken for that of its workload.
+    const caller = sourceLabels['app'] ?? sourceLabels['app.kubernetes.io/name'];
+    const stated = plans.get(caller) ?? { ...plan, ...(caller !== undefined && { caller }) };
+    plans.set(caller, stated);
+    const decision = decide(stated, input, outcome, environment);
     const { retry, timeoutMs, by, route } = decision;
     const entries = (by === 'route' ? routes.get(route)?.split.entries : undefined) ?? [{ decision, buckets: 10_000 }];
     const shares = new Map<string, number>();
@@ -49,4 +57,10 @@ export function createPlanReader(
       attempts: retry === undefined ? undefined : retry === 'off' ? 1 : retry.maxAttempts,
     };
   };
+}
+
+/** The only datacenter or peer where calls begin; undefined: the local one. */
+function pinOf({ chain }: Plan, { destination: { places, tiers } }: Decision): string | undefined {
+  const first = places?.[0]?.[0] ?? tiers?.[0]?.datacenter;
+  return first === LOCAL_PLACE || first === fieldsOf(chain)['Datacenter'] ? undefined : first;
 }

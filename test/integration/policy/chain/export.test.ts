@@ -14,12 +14,18 @@ import { environmentOf, newOutcome } from '../../../unit/policy/routing/fixture'
 import { call, chain } from './arbitrary-chain';
 import { expressible } from './expressible-chain';
 
+const filterOf = (version: string): string => `Service.Meta.version == ${version}`;
+const about = (service: string) => ({ service, origin: 'inline' }) as const;
 const DATACENTERS = ['dc1', 'dc2', 'dc3'];
 const CALLS = 30;
 
 const chainPlan = (content: unknown): Plan => compileChain(content, { service: 'payments', sourceAddress: '10.0.0.1' });
+const versions = { all: {}, ...Object.fromEntries(['v1', 'v2'].map((name) => [name, { filter: filterOf(name) }])) };
+/** Of the other service of the chains: what Consul would compile for it. */
+const orders: PolicyDocument = { schema: 1, service: 'orders', subsets: versions, default: 'all' };
+const policies = new Map([['orders', compilePolicy({ content: orders, format: 'object' }, about('orders'))]]);
 const documentPlan = (document: PolicyDocument): Plan =>
-  compilePolicy({ content: document, format: 'object' }, { service: 'payments', origin: 'inline' });
+  compilePolicy({ content: document, format: 'object' }, { ...about('payments'), policies });
 
 /** What a caller could notice of a decision, in the names that a document has for the chain's subsets. */
 function effectOf(decision: Decision): object {
@@ -27,7 +33,10 @@ function effectOf(decision: Decision): object {
   const tiers = tierOrder(plan, destination, { datacenters: DATACENTERS, reach: DATACENTERS });
   const isRetried = retry !== undefined && retry !== 'off' && retry.retryableStatusCodes.length > 0;
   return {
-    tiers: tiers.map(({ subset, datacenter }) => [plan.subsets.get(subset)?.filter ?? 'all', datacenter]),
+    tiers: tiers.map(({ subset, datacenter }) => {
+      const { filter = 'all', lookups = [] } = plan.subsets.get(subset) ?? {};
+      return [lookups.find(({ service }) => service !== 'payments')?.service, filter, datacenter];
+    }),
     timeoutMs,
     retry: isRetried ? retry : retry === undefined ? 'default' : 'off',
   };
@@ -111,6 +120,10 @@ const targets = {
     Subset: { Filter: 'Service.Meta.version == v2', OnlyPassing: true },
   },
   orders: { Service: 'orders', Datacenter: 'dc1', Subset: {} },
+  'orders-v2': { Service: 'orders', ServiceSubset: 'v2', Datacenter: 'dc1', Subset: { Filter: filterOf('v2') } },
+  team: { Service: 'payments', Namespace: 'team', Datacenter: 'dc1', Subset: {} },
+  'all-dc2': { Service: 'payments', Datacenter: 'dc2', Subset: {} },
+  'v1-cloud': { Service: 'payments', ServiceSubset: 'v1', Peer: 'cloud', Subset: { Filter: filterOf('v1') } },
 };
 
 function exported(Nodes: Record<string, object>, StartNode: string): ExportedChain {
@@ -156,45 +169,135 @@ describe('what a document cannot say', () => {
     expect(document?.routes).toBeUndefined();
   });
 
-  it('is what happens to metadata, and who serves only while passing', () => {
-    const definition = { ...http({ PathExact: '/a.B/C' }), Destination: { RequestHeaders: { Set: { 'x-a': '1' } } } };
-    const { document, unsaid } = routed(definition, 'v2', { v2: resolver('v2') });
+  it('is who serves only while passing, and metadata that splits change each in their way', () => {
+    const splits = ['v1', 'v2'].map((NextNode) => ({
+      NextNode,
+      Weight: 50,
+      Definition: { RequestHeaders: { Set: { 'x-leg': NextNode } } },
+    }));
+    const { document, unsaid } = routed(http({ PathExact: '/a.B/C' }), 's', {
+      s: { Type: 'splitter', Name: 's', Splits: splits },
+      v2: resolver('v2'),
+    });
     expect(unsaid.map(({ path }) => path)).toEqual([
       'target(v2).Subset.OnlyPassing',
-      'router(payments).Routes[0].Destination.RequestHeaders',
+      'splitter(s).Splits[0].Definition.RequestHeaders',
+      'splitter(s).Splits[1].Definition.RequestHeaders',
     ]);
-    expect(document?.routes).toEqual([{ name: 'routes[0]', match: { methods: ['/a.B/C'] }, to: 'v2' }]);
+    expect(document?.routes?.[0]).not.toHaveProperty('requestHeaders');
   });
 
-  it('is another service, as a target or as who stands in', () => {
-    const { document, unsaid } = routed(http({ PathExact: '/a.B/C' }), 'o', {
-      o: resolver('orders'),
-      v1: resolver('v1', { Failover: { Targets: ['v1-dc2', 'orders'] } }),
+  it('is a place in a namespace, as a target or as who stands in', () => {
+    const { document, unsaid } = routed(http({ PathExact: '/a.B/C' }), 'team', {
+      team: resolver('team'),
+      v1: resolver('v1', { Failover: { Targets: ['team'] } }),
     });
     expect(unsaid.map(({ message }) => message)).toEqual([
-      'resolver(orders).Target: orders/* in dc1; a document leads to instances of its own service',
-      'resolver(v1).Failover: orders/* in dc1 is left out; a document has instances of its own service',
+      'resolver(team).Target: * (ns team) in dc1; a document names services, datacenters and peers alone',
+      'resolver(v1).Failover: * (ns team) in dc1 is left out; a document names services, datacenters and peers alone',
       'router(payments).Routes[0]: left out; its calls go on to the routes that follow',
     ]);
-    expect(document).toEqual({
-      schema: 1,
-      service: 'payments',
-      subsets: { v1: { filter: 'Service.Meta.version == v1' } },
-      default: 'v1',
-      locality: { failover: ['dc2'] },
-    });
-    expect(exported({ o: resolver('orders') }, 'o').document).toBeUndefined();
+    expect(document?.routes).toBeUndefined();
+    expect(exported({ team: resolver('team') }, 'team').document).toBeUndefined();
   });
 
-  it('is a failover order of its own for each resolver', () => {
-    const { unsaid, notes } = routed(http({ PathExact: '/a.B/C' }), 'v2', {
-      v2: resolver('v2'),
-      v1: resolver('v1', { Failover: { Targets: ['v1-dc2'] } }),
-    });
+  it('is two failover orders in one split', () => {
+    const splits = ['v1', 'v2'].map((NextNode) => ({ NextNode, Weight: 50 }));
+    const { unsaid } = exported(
+      {
+        s: { Type: 'splitter', Name: 's', Splits: splits },
+        v1: resolver('v1', { Failover: { Targets: ['v1-dc2'] } }),
+        v2: resolver('v2'),
+      },
+      's',
+    );
     expect(unsaid.map(({ message }) => message)).toContain(
       'resolver(v2).Failover: v2 in dc1 in the chain, v2 in dc1, v2 in dc2 in the document',
     );
+  });
+});
+
+describe('what a document says of other places', () => {
+  it('is another service, as a target and as a fallback', () => {
+    const { document, unsaid, notes } = routed(http({ PathExact: '/a.B/C' }), 'o', {
+      o: resolver('orders-v2'),
+      v1: resolver('v1', { Failover: { Targets: ['v1-dc2', 'orders'] } }),
+    });
+    expect(unsaid).toEqual([]);
+    expect(document).toEqual({
+      schema: 1,
+      service: 'payments',
+      subsets: { v1: { filter: filterOf('v1'), fallback: { service: 'orders', datacenter: 'dc1' } } },
+      default: 'v1',
+      routes: [
+        { name: 'routes[0]', match: { methods: ['/a.B/C'] }, to: { service: 'orders', subset: 'v2' }, failover: [] },
+      ],
+      locality: { failover: ['dc2'] },
+    });
+    expect(notes.filter((note) => note.includes('orders')).sort()).toEqual([
+      'calls go to the default of the policy of orders, or to all of its instances where it has none',
+      'orders needs a policy with a subset v2; import that too, with --service orders',
+    ]);
+  });
+
+  it.each<[string, object, object]>([
+    ['orders', {}, { to: { service: 'orders' } }],
+    ['v1-dc2', {}, { to: { subset: 'v1', datacenter: 'dc2' } }],
+    ['v1-cloud', {}, { to: { subset: 'v1', peer: 'cloud' } }],
+    ['all-dc2', {}, { to: { datacenter: 'dc2' } }],
+    [
+      'v1-dc2',
+      { Failover: { Targets: ['v1', 'v1-cloud'] } },
+      { to: { subset: 'v1', datacenter: 'dc2' }, failover: ['dc1', { peer: 'cloud' }] },
+    ],
+  ])('is all of them for a redirect: %s', (target, more, route) => {
+    const { document, unsaid } = exported({ start: resolver(target, more) }, 'start');
+    expect(unsaid).toEqual([]);
+    expect(document?.routes).toEqual([{ name: 'default', ...route }]);
+    expect(documentPlan(document as PolicyDocument).service).toBe('payments');
+  });
+
+  it('is a failover order of its own for a route', () => {
+    const { document, unsaid, notes } = routed(http({ PathExact: '/a.B/C' }), 'v2', {
+      v2: resolver('v2'),
+      v1: resolver('v1', { Failover: { Targets: ['v1-dc2'] } }),
+    });
+    expect(unsaid.map(({ path }) => path)).toEqual(['target(v2).Subset.OnlyPassing']);
+    expect(document).toMatchObject({ locality: { failover: ['dc2'] }, routes: [{ to: 'v2', failover: [] }] });
     expect(notes[0]).toBe('the Graylane client needs datacenters: [dc1, dc2], the local one first');
+  });
+});
+
+describe('metadata', () => {
+  const headers = { Add: { 'x-via': 'consul' }, Set: { 'X-A': '1' }, Remove: ['x-debug'] };
+  const said = { set: { 'x-a': '1' }, add: { 'x-via': 'consul' }, remove: ['x-debug'] };
+
+  it('is changed as the route says', () => {
+    const Destination = { RequestHeaders: headers, ResponseHeaders: headers };
+    const { document, unsaid, warnings } = routed({ ...http({ PathExact: '/a.B/C' }), Destination });
+    expect([unsaid, warnings]).toEqual([[], []]);
+    expect(document?.routes?.[0]).toMatchObject({ requestHeaders: said, responseHeaders: said });
+  });
+
+  it('is changed as the splits say where they are alike, and by the route after them', () => {
+    const inner = { Set: { 'x-a': '0', 'x-b': '2' } };
+    const splits = ['v1', 'v2'].map((NextNode) => ({ NextNode, Weight: 50, Definition: { RequestHeaders: inner } }));
+    const { document } = routed(
+      { ...http({ PathExact: '/a.B/C' }), Destination: { RequestHeaders: { Set: { 'x-a': '1' }, Remove: ['x-b'] } } },
+      's',
+      { s: { Type: 'splitter', Name: 's', Splits: splits }, v2: resolver('v2') },
+    );
+    expect(document?.routes?.[0]?.requestHeaders).toEqual({ set: { 'x-a': '1' }, remove: ['x-b'] });
+  });
+
+  it('is left as it is where a policy is no place for it', () => {
+    const Destination = { RequestHeaders: { Set: { authorization: 'x', 'x-at': '%START_TIME%' } } };
+    const { document, unsaid } = routed({ ...http({ PathExact: '/a.B/C' }), Destination });
+    expect(unsaid.map(({ path }) => path).sort()).toEqual([
+      'router(payments).Routes[0].Destination.RequestHeaders.Set["authorization"]',
+      'router(payments).Routes[0].Destination.RequestHeaders.Set["x-at"]',
+    ]);
+    expect(document?.routes?.[0]).not.toHaveProperty('requestHeaders');
   });
 });
 
@@ -217,14 +320,33 @@ describe('balancing and timeouts', () => {
     });
   });
 
-  it.each<[string, object, object]>([
-    ['', { Policy: 'random' }, { Policy: 'round_robin' }],
-    ['.HashPolicies', header('x-a'), header('x-b')],
-    ['.HashPolicies', header('x-a'), { ...header('x-a'), HashPolicies: [{ SourceIP: true }] }],
-  ])('are left at their default and reported where they differ: LoadBalancer%s', (field, v1, v2) => {
+  it.each<[object, object, object, object]>([
+    [{ Policy: 'random' }, { Policy: 'round_robin' }, { algorithm: 'random' }, { algorithm: 'round_robin' }],
+    [
+      header('x-a'),
+      { Policy: 'ring_hash', HashPolicies: [{ Field: 'cookie', FieldValue: 'user' }] },
+      { algorithm: 'ring_hash', hashBy: 'x-a' },
+      { algorithm: 'ring_hash', hashBy: 'cookie:user' },
+    ],
+  ])('are those of each subset where they differ: %j, %j', (v1, v2, first, second) => {
     const { document, unsaid } = balanced(v1, v2);
     expect(document?.balancing).toBeUndefined();
-    expect(unsaid.map(({ path }) => path)).toContain(`resolver(v2).LoadBalancer${field}`);
+    expect(document?.subsets).toMatchObject({ v1: { balancing: first }, v2: { balancing: second } });
+    expect(unsaid.map(({ path }) => path)).toEqual(['target(v2).Subset.OnlyPassing']);
+    expect(documentPlan(document as PolicyDocument).service).toBe('payments');
+  });
+
+  it('are left at their default and reported where a document has no words', () => {
+    const { document, unsaid } = balanced(header('x-a'), { ...header('x-a'), HashPolicies: [{ SourceIP: true }] });
+    expect(document?.subsets?.['v2']).not.toHaveProperty('balancing');
+    expect(unsaid.map(({ path }) => path)).toContain('resolver(v2).LoadBalancer.HashPolicies');
+  });
+
+  it('are not those of another service', () => {
+    const { unsaid } = routed(http({ PathExact: '/a.B/C' }), 'o', {
+      o: { ...resolver('orders'), LoadBalancer: { Policy: 'random' } },
+    });
+    expect(unsaid.map(({ path }) => path)).toEqual(['resolver(orders).LoadBalancer']);
   });
 
   it("is the longest of a split, and the limit on connections is the Graylane client's", () => {

@@ -7,7 +7,7 @@ type Node = Record<string, unknown>;
 const orders = fc.constantFrom<readonly string[]>([], ['dc2'], ['dc3', 'dc2']);
 
 /**
- * Random chains with all that a document has no words for taken out: other services, a failover for each resolver, changed
+ * Random chains with all that a document may have no words for taken out: a failover for each resolver, changed
  * headers, paths that are neither names nor services, several timeouts in a split.
  */
 export const expressible: fc.Arbitrary<Record<string, unknown>> = fc.tuple(chain, orders).map(([content, failover]) => {
@@ -18,7 +18,7 @@ export const expressible: fc.Arbitrary<Record<string, unknown>> = fc.tuple(chain
   };
   const first = { ...copy.Targets };
   for (const [id, target] of Object.entries(first)) {
-    Object.assign(target, { Service: 'payments', Datacenter: 'dc1' });
+    target['Datacenter'] = 'dc1';
     (target['Subset'] as Node)['OnlyPassing'] = false;
     for (const datacenter of failover) copy.Targets[`${id}@${datacenter}`] = { ...target, Datacenter: datacenter };
   }
@@ -33,7 +33,7 @@ export const expressible: fc.Arbitrary<Record<string, unknown>> = fc.tuple(chain
 });
 
 function plain(key: string, value: unknown): unknown {
-  if (key === 'RequestHeaders') return undefined;
+  if (key === 'RequestHeaders' || key === 'ResponseHeaders') return undefined;
   if (key !== 'HTTP') return value;
   const { CaseInsensitive: _, PathPrefix, PathRegex, ...http } = value as Node;
   const prefix = PathPrefix === '/' || PathPrefix === undefined ? PathPrefix : '/shop.v1.Payments/';

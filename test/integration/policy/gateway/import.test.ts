@@ -48,6 +48,39 @@ const GRPC = route('GRPCRoute', 'a', [
     backendRefs: [{ name: 'payments-v3', weight: 0 }, { name: 'payments' }],
   },
 ]);
+const mirroring = (mirror: object, backends: object[] = to('payments')): object => ({
+  filters: [{ type: 'RequestMirror', requestMirror: mirror }],
+  backendRefs: backends,
+});
+
+describe('a filter RequestMirror', () => {
+  it.each<[object, object]>([
+    [{ backendRef: { name: 'payments-v2', port: 9000 } }, { to: { service: 'payments-v2' } }],
+    [
+      { backendRef: { name: 'payments-v2' }, percent: 5 },
+      { to: { service: 'payments-v2' }, percent: 5 },
+    ],
+    [
+      { backendRef: { name: 'payments-v2' }, fraction: { numerator: 1, denominator: 1000 } },
+      { to: { service: 'payments-v2' }, percent: 0.1 },
+    ],
+  ])('becomes the mirror of the route: %j', (mirror, expected) => {
+    const { document, losses } = importRoutes(text(route('GRPCRoute', 'a', [mirroring(mirror)])));
+    expect(losses).toEqual([]);
+    expect(document.routes?.[0]).toMatchObject({ to: '*', mirror: expected });
+  });
+
+  it.each<[object, string]>([
+    [mirroring({ backendRef: { name: 'payments' } }), 'filters[0].requestMirror'],
+    [mirroring({ backendRef: { name: 'x', kind: 'Bucket' } }), 'filters[0].requestMirror.backendRef'],
+    [mirroring({ backendRef: { name: 'x' }, percent: -1 }), 'filters[0].requestMirror'],
+    [{ backendRefs: [{ ...mirroring({ backendRef: { name: 'x' } }), name: 'payments' }] }, 'backendRefs[0].filters[0]'],
+  ])('is told where a route has none such: %j', (rule, path) => {
+    const result = importRoutes(text(route('GRPCRoute', 'a', [rule])));
+    expect(pathsOf(result)).toContain(`GRPCRoute/a.spec.rules[0].${path}`);
+  });
+});
+
 const HTTP = route('HTTPRoute', 'b', [
   { matches: [{ path: { value: '/' } }], backendRefs: to('payments') },
   {
@@ -198,7 +231,6 @@ describe('routes of a Service', () => {
         'c rules[0].matches[1].method',
         'c rules[1].matches[0].headers[0].name',
         'c rules[2].matches[0].path.value',
-        'c rules[3].filters[0]',
         'c rules[4].filters[0]',
         'c rules[4]',
         'c rules[5].backendRefs[0]',

@@ -322,7 +322,7 @@ describe('each loss', () => {
   });
 
   it('is told once for each place: file, document and path', () => {
-    const more = { http: [{ mirror: { host: 'x' }, route: [{ destination: { host: 'payments' } }] }] };
+    const more = { http: [{ rewrite: { uri: '/' }, route: [{ destination: { host: 'payments' } }] }] };
     const texts = [yaml(rule('r'), service('a', more)), service('a', more)];
     const { losses } = importTexts(texts);
     expect(losses.map(placeOf)).toEqual([

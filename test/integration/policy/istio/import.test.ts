@@ -151,7 +151,7 @@ describe('what cannot be said', () => {
       '[{ match: [{ queryParams: { q: { exact: a } } }] }]',
       'match[0].queryParams',
     ],
-    ['who calls', '[{ match: [{ sourceLabels: { app: a } }] }]', 'match[0].sourceLabels'],
+    ['who calls', '[{ match: [{ sourceLabels: { app: a, version: v1 } }] }]', 'match[0].sourceLabels'],
     ['another method of HTTP', '[{ match: [{ method: { exact: GET } }] }]', 'match[0].method'],
     ['a prefix within a name', '[{ match: [{ uri: { prefix: /a.B/Ch } }] }]', 'match[0].uri.prefix'],
     [
@@ -185,9 +185,9 @@ describe('what cannot be said', () => {
       `${at}[1]`,
       `${at}[2].route[0].destination.subset`,
       `${at}[2]`,
+      `${at}[3].route[0].destination.port`,
       `${at}[3].mirror`,
       `${at}[3].fault`,
-      `${at}[3].route[0].destination.port`,
       `${at}[3].match[0].uri.prefix`,
       'default',
     ]);

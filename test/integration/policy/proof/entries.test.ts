@@ -47,6 +47,14 @@ const SAYABLE = [
     },
     Failover: { '*': { Datacenters: ['dc2', 'dc3'] } },
   },
+  { Kind: 'service-defaults', Name: 'orders', Protocol: 'grpc' },
+  { Kind: 'service-resolver', Name: 'orders', Subsets: { blue: { Filter: 'Service.Meta.color == blue' } } },
+  { Kind: 'service-defaults', Name: 'bills', Protocol: 'grpc' },
+  {
+    Kind: 'service-resolver',
+    Name: 'bills',
+    Redirect: { Service: 'payments', ServiceSubset: 'v2', Datacenter: 'dc3' },
+  },
   {
     Kind: 'service-splitter',
     Name: 'payments',
@@ -85,6 +93,12 @@ const SAYABLE = [
           },
         },
       },
+      {
+        Match: { HTTP: { PathExact: '/shop.v1.Orders2/Get', Header: [{ Name: 'x-gray', Exact: 'canary' }] } },
+        Destination: { Service: 'orders', ServiceSubset: 'blue', RequestHeaders: { Set: { 'x-way': 'orders' } } },
+      },
+      { Match: { HTTP: { PathExact: '/shop.v1.Orders2/Get' } }, Destination: { Service: 'orders' } },
+      { Match: { HTTP: { PathExact: '/shop.v1.Orders3/Get' } }, Destination: { Service: 'bills' } },
       {
         Match: { HTTP: { PathRegex: '/shop\\.v1\\.(Bills|Taxes)/.*' } },
         Destination: { ServiceSubset: 'v1', RequestTimeout: '-1s' },

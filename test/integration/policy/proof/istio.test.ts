@@ -76,6 +76,15 @@ const SAYABLE = [
           route: [own('v3'), own('v1', 100)],
           retries: { attempts: 0 },
         },
+        {
+          match: [
+            { sourceLabels: { app: 'orders' }, headers: { 'x-b': { exact: '1' } } },
+            { headers: { Cookie: { regex: '^(.*?;)?(user=jason)(;.*)?$' } } },
+          ],
+          route: [own('v2')],
+          mirror: { host: 'payments', subset: 'v3' },
+          mirrorPercentage: { value: 12.5 },
+        },
         { match: [{ port: 9000, headers: { 'x-a': { exact: '' } } }], route: [own('v3')] },
         { route: [own('v1', 90), own('v2', 9.5), own('v3', 0.5)], timeout: '0s' },
       ],
