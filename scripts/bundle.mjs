@@ -84,7 +84,11 @@ export async function bundle(root, names) {
     const file = join(root, 'dist', fileName);
     rmSync(`${file}.map`);
     const code = readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
-    const options = { compress: { keepNames: { function: true, class: true } }, mangle: { keepNames: true }, codegen: { removeWhitespace: true } };
+    const options = {
+      compress: { keepNames: { function: true, class: true } },
+      mangle: { keepNames: true },
+      codegen: { removeWhitespace: true },
+    };
     writeFileSync(file, minifySync(fileName, code, options).code);
   }
 }

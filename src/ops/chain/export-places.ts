@@ -29,7 +29,7 @@ export interface ExportedPlaces {
   failoverOf(decisions: readonly Decision[]): Failover | undefined;
 }
 
-export interface OtherSubset {
+interface OtherSubset {
   readonly service: string;
   /** Undefined: its default. */
   readonly subset: string | undefined;

@@ -10,7 +10,7 @@ export interface WrittenOrder {
   readonly fallbacks: ReadonlyMap<string, WrittenFallback>;
 }
 
-export interface WrittenFallback {
+interface WrittenFallback {
   readonly subset: string;
   /** The only place that it serves at; undefined: where the subset before it serves. */
   readonly place: string | undefined;
