@@ -11,7 +11,7 @@ import { canaryShare } from '../rollout-world';
 import { liveWorld, type ServedService, type ServeSettings } from './live-world';
 
 const world = liveWorld(['healthy', 'failing', 'slow', 'quiet']);
-const RUN_LIMIT_MS = 60_000;
+const RUN_LIMIT_MS = 150_000;
 
 /** What docs/rollouts.md shows, of another service. */
 function shown(begins: string, service: string): Record<string, unknown> {
