@@ -51,16 +51,29 @@ export type WantedTiers = readonly PlannedTier[];
 export function routeFailover(
   wanted: readonly WantedTiers[],
   order: WrittenOrder,
-): { readonly failover: readonly string[] | undefined; readonly differing: readonly WantedTiers[] } {
+): {
+  readonly failover: readonly string[] | undefined;
+  readonly differing: readonly WantedTiers[];
+  readonly harm: number;
+} {
   const own = wanted.map((tiers) => [...new Set(tiers.map(({ datacenter }) => datacenter))].slice(1));
   const results = [undefined, ...own].map((failover) => {
-    const differing = wanted.filter((tiers) => {
+    const harms = wanted.map((tiers) => {
       const route = { place: pinOf(tiers, order), failover };
-      return !sameTiers(writtenTiers(tiers[0]?.subset ?? '', route, order), tiers);
+      return harmOf(writtenTiers(tiers[0]?.subset ?? '', route, order), tiers);
     });
-    return { failover, differing };
+    const differing = wanted.filter((_, at) => harms[at] !== 0);
+    return { failover, differing, harm: harms.reduce((sum, each) => sum + each, 0) };
   });
-  return results.reduce((best, each) => (each.differing.length < best.differing.length ? each : best));
+  return results.reduce((best, each) => (each.harm < best.harm ? each : best));
+}
+
+/** 0: the same. Who loses a place to fail over to is worse off than who gets one more, or another order. */
+function harmOf(written: readonly PlannedTier[], wanted: WantedTiers): number {
+  if (sameTiers(written, wanted)) return 0;
+  const has = ({ subset, datacenter }: PlannedTier): boolean =>
+    written.some((each) => each.subset === subset && each.datacenter === datacenter);
+  return wanted.every(has) ? 2 : 3;
 }
 
 /** The place that a destination has to name; undefined where it begins in the local datacenter. */
@@ -132,8 +145,8 @@ function placesOf(all: readonly WantedTiers[], subset: string): ReadonlySet<stri
 function costOf(routes: readonly (readonly WantedTiers[])[], order: WrittenOrder): number {
   let cost = 0;
   for (const wanted of routes) {
-    const { failover, differing } = routeFailover(wanted, order);
-    cost += differing.length * 10_000 + (failover === undefined ? 0 : 1);
+    const { failover, harm } = routeFailover(wanted, order);
+    cost += harm * 10_000 + (failover === undefined ? 0 : 1);
   }
   return cost;
 }
