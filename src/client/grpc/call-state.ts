@@ -13,7 +13,6 @@ import type { Pool } from '../balancer/tiers/pool';
 import type { RetryBudget } from '../breaker/retry-budget';
 import type { AmbientScope } from './call-scope';
 import type { ChannelMethodConfig } from './channel-service-config';
-
 import { type CallCredentials, type Metadata, seconds } from './grpc-js';
 import type { MethodFacts } from './known-methods';
 

@@ -5,7 +5,6 @@ import { BareCall } from './bare-call';
 import { CALL_STATE, type CallState, type RetryRules } from './call-state';
 import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
 import { type ClientHandle, soleClient } from './client-registry';
-
 import { faultFilter } from './fault-filter';
 import {
   attachedToMetadata,
