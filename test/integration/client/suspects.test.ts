@@ -33,7 +33,7 @@ describe('an endpoint that is overdue', () => {
     await expect.poll(isConnected).toBe(true);
     expect(await shareOf('hanging')).toBe(0.5);
 
-    servers[0]?.behave({ delayMs: 1_000 });
+    servers[0]?.behave({ delayMs: 3_000 });
     const overdue = [charge(client), charge(client)];
     const isSuspect = (): boolean =>
       graylane.inspect().services[0]?.endpoints.find((endpoint) => endpoint.instance === 'hanging')?.isSuspect ?? false;
