@@ -14,15 +14,23 @@ import type {
   SplitEntryPlan,
 } from '../plan';
 import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
-import { type ConditionStep, matchesMethod, programOf, type RouteStep, type RoutingProgram } from './program';
+import {
+  type ConditionStep,
+  type MatchStep,
+  matchesMethod,
+  programOf,
+  type RouteStep,
+  type RoutingProgram,
+} from './program';
 
 /** Seed of the ring's hash. As fixed as the hash itself. */
 const RING_SEED = 0;
 
 /**
  * Decides where one call goes: `force`, then an override that is in force, then the call's lane, then the first route
- * that matches, then the plan's default. Called once a call, by the ConfigSelector; the call's attempts share the decision. Synchronous, and
- * allocates nothing unless `force` is given. `outcome` is overwritten.
+ * that matches, then the plan's default. Called once a call, by the ConfigSelector; the call's attempts share the
+ * decision. Synchronous, and allocates nothing unless `force` is given, subsets hash by labels of their own, or a fault
+ * concerns the call. `outcome` is overwritten.
  */
 export function decide(
   plan: Plan,
@@ -69,9 +77,9 @@ function faultsFor(
   wallNowMs: number,
 ): readonly FaultPlan[] | undefined {
   let found: FaultPlan[] | undefined;
-  for (const { fault, step } of program.faults) {
-    if (wallNowMs >= fault.untilMs || !matchesMethod(step.route, method) || missOf(step, program) !== undefined)
-      continue;
+  for (const step of program.faults) {
+    const { fault } = step;
+    if (wallNowMs >= fault.untilMs || !matchesMethod(step, method) || missOf(step, program) !== undefined) continue;
     found ??= [];
     found.push(fault);
   }
@@ -81,15 +89,17 @@ function faultsFor(
 
 /** Where the label in `slot` places the call on a ring; -1 without it. */
 function hashOf(slot: number, program: RoutingProgram): number {
-  const value = program.read(slot);
+  return ringHash(program.read(slot));
+}
+
+function ringHash(value: string | undefined): number {
   return value === undefined ? -1 : hash32(value, RING_SEED) >>> 0;
 }
 
 /** Where a call is placed on the ring of this subset; -1 without its label. For copies, whose subset was not decided. */
 export function hashFor(plan: Plan, subset: string, labels: Labels): number {
   const key = hashLabelOf(plan, subset);
-  const value = key === undefined ? undefined : labels.get(key);
-  return value === undefined ? -1 : hash32(value, RING_SEED) >>> 0;
+  return key === undefined ? -1 : ringHash(labels.get(key));
 }
 
 /** Its subset and each that may stand in for it go by the label of their own. */
@@ -154,12 +164,12 @@ function decideByRoutes(
   return plan.fallthrough;
 }
 
-/** The first thing about a route that the call does not meet. Methods have been looked at before. */
-function missOf(step: RouteStep, program: RoutingProgram): RouteMiss | undefined {
+/** The first condition that the call does not meet. Methods have been looked at before. */
+function missOf(step: MatchStep, program: RoutingProgram): RouteMiss | undefined {
   const failed = firstFailed(step.labels, program);
   if (failed !== undefined) return failed;
   if (step.any.length > 0 && !holdsAny(step.any, program)) return 'any';
-  const sample = step.route.match?.sample;
+  const sample = step.match?.sample;
   if (sample === undefined) return undefined;
   const value = program.read(step.sampleSlot);
   return value !== undefined && sample.admits(value) ? undefined : sample;
@@ -220,7 +230,7 @@ function hashByPolicies(policies: readonly HashPolicy[], program: RoutingProgram
     if (policy === undefined) break;
     const value = policy.key === undefined ? policy.constant : program.read(program.slotOf(policy.key));
     if (value !== undefined) {
-      const own = hash32(value, RING_SEED) >>> 0;
+      const own = ringHash(value);
       hash = hash < 0 ? own : (((hash << 1) | (hash >>> 31)) ^ own) >>> 0;
     }
     if (hash >= 0 && policy.isTerminal) break;

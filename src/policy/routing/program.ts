@@ -1,5 +1,5 @@
 import { hashLabelOf, hasOwnHashLabels } from '../hash-labels';
-import type { FaultPlan, LabelCondition, Plan, RoutePlan, SplitPlan } from '../plan';
+import type { FaultPlan, LabelCondition, MatchPlan, Plan, RoutePlan } from '../plan';
 import type { Labels } from './call';
 
 /** Methods remembered for each plan. A client has as many as its stubs; beyond this something makes names up. */
@@ -11,28 +11,22 @@ export interface ConditionStep {
   readonly slot: number;
 }
 
-/** A route made ready for deciding: labels are known by slots. -1: there is none. */
-export interface RouteStep {
-  readonly route: RoutePlan;
+/** A match made ready for deciding: labels are known by slots. -1: there is none. */
+export interface MatchStep {
+  readonly match: MatchPlan | undefined;
   readonly labels: readonly ConditionStep[];
   readonly any: readonly (readonly ConditionStep[])[];
   readonly sampleSlot: number;
+}
+
+export interface RouteStep extends MatchStep {
+  readonly route: RoutePlan;
   readonly stickSlot: number;
 }
 
-/** A fault made ready for deciding: its match is that of a route that leads nowhere. */
-export interface FaultStep {
+interface FaultStep extends MatchStep {
   readonly fault: FaultPlan;
-  readonly step: RouteStep;
 }
-
-const NOWHERE: SplitPlan = {
-  stickBy: undefined,
-  entries: [],
-  isBucketed: true,
-  bucketOf: () => 0,
-  entryOfValue: () => 0,
-};
 
 const programs = new WeakMap<Plan, RoutingProgram>();
 
@@ -75,20 +69,18 @@ export class RoutingProgram {
     this.hashSlots = hasOwnHashLabels(plan)
       ? new Map([...plan.subsets.keys()].map((subset) => [subset, slotOf(hashLabelOf(plan, subset))]))
       : undefined;
-    const stepOf = (route: RoutePlan): RouteStep => ({
-      route,
-      labels: steps(route.match?.labels ?? []),
-      any: (route.match?.any ?? []).map(steps),
-      sampleSlot: slotOf(route.match?.sample?.by),
-      stickSlot: slotOf(route.split.stickBy),
+    const stepOf = (match: MatchPlan | undefined): MatchStep => ({
+      match,
+      labels: steps(match?.labels ?? []),
+      any: (match?.any ?? []).map(steps),
+      sampleSlot: slotOf(match?.sample?.by),
     });
-    this.#steps = plan.routes.filter((route) => isFromCaller(route, plan)).map(stepOf);
-    this.faults = (plan.faults ?? []).flatMap((fault) => {
-      const { name, match } = fault;
-      return fault.route === undefined && isFromCaller(fault, plan)
-        ? [{ fault, step: stepOf({ name, index: -1, match, split: NOWHERE }) }]
-        : [];
-    });
+    this.#steps = plan.routes
+      .filter((route) => isFromCaller(route, plan))
+      .map((route) => ({ route, ...stepOf(route.match), stickSlot: slotOf(route.split.stickBy) }));
+    this.faults = (plan.faults ?? [])
+      .filter((fault) => fault.route === undefined && isFromCaller(fault, plan))
+      .map((fault) => ({ fault, ...stepOf(fault.match) }));
     this.#values = plan.labelKeys.map(() => undefined);
     this.#stamps = plan.labelKeys.map(() => 0);
   }
@@ -105,7 +97,7 @@ export class RoutingProgram {
 
   /** Apart, since its closure would otherwise cost an object at every call. */
   #findCandidates(method: string): RouteIndex {
-    const found = new RouteIndex(this.#steps.filter((step) => matchesMethod(step.route, method)));
+    const found = new RouteIndex(this.#steps.filter((step) => matchesMethod(step, method)));
     if (this.#byMethod.size >= MAX_METHODS) this.#byMethod.clear();
     this.#byMethod.set(method, found);
     return found;
@@ -138,8 +130,8 @@ export function isFromCaller({ match }: Pick<RoutePlan, 'match'>, { caller }: Pl
   return match?.from === undefined || (caller !== undefined && match.from.includes(caller));
 }
 
-/** Of the conditions of a route those on the method alone. */
-export function matchesMethod({ match }: RoutePlan, method: string): boolean {
+/** Of the conditions of a match those on the method alone. */
+export function matchesMethod({ match }: Pick<MatchStep, 'match'>, method: string): boolean {
   if (match === undefined) return true;
   if (match.path?.test(method) === false) return false;
   return match.methods === undefined || match.methods.has(method);
