@@ -4,6 +4,7 @@ import { defined } from '../base/defined';
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
 import type { Logger, PinoLogger } from '../base/logger';
+import { META_KEY, SERVICE_NAME } from '../base/names';
 import { OptionReader } from '../base/option-reader';
 import type { Random } from '../base/random';
 import { shorten } from '../base/shorten';
@@ -16,7 +17,7 @@ import { type Protection, type ProtectionOptions, parseProtection } from './disc
 import type { StaticInstance } from './discovery/static-instance';
 import { checkLabels } from './grpc/check-arguments';
 import type { GrpcModule } from './grpc/grpc-js';
-import { isServiceName, POLICY_MODES, type PolicyMode } from './grpc/target';
+import { POLICY_MODES, type PolicyMode } from './grpc/target';
 import type { ClientMode } from './state/policy-state';
 import type { TelemetryOptions } from './telemetry/client-telemetry';
 
@@ -259,9 +260,9 @@ function serviceNameOf(
   const stated = option ?? variable;
   if (stated === undefined) {
     const name = env['OTEL_SERVICE_NAME'] ?? '';
-    return isServiceName(name) ? name : undefined;
+    return SERVICE_NAME.test(name) ? name : undefined;
   }
-  if (typeof stated === 'string' && isServiceName(stated)) return stated;
+  if (typeof stated === 'string' && SERVICE_NAME.test(stated)) return stated;
   const where = option === undefined ? 'GRAYLANE_SERVICE' : 'serviceName';
   const expected = 'a service name of 1..255 letters, digits, -, _ and .';
   problems.push(`${where}: ${JSON.stringify(stated)?.slice(0, 80)} (expected: ${expected})`);
@@ -332,7 +333,7 @@ function stateDirectory(
 function authorityMetaKey(problems: string[], given: unknown): string | undefined {
   if (given === undefined) return undefined;
   const { fromMeta, ...rest } = typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : {};
-  if (typeof fromMeta === 'string' && /^[A-Za-z0-9_-]{1,128}$/.test(fromMeta) && Object.keys(rest).length === 0) {
+  if (typeof fromMeta === 'string' && META_KEY.test(fromMeta) && Object.keys(rest).length === 0) {
     return fromMeta;
   }
   problems.push(`authority: ${JSON.stringify(given)} (expected: { fromMeta: a key of Consul service meta })`);

@@ -1,5 +1,6 @@
 import { type Instance, type NamedPort, peerPlace } from '../base/instances';
 import { isRecord } from '../base/is-record';
+import { PORT_NAME } from '../base/names';
 import { bareAddress } from './address';
 
 /** The largest weight that Consul itself accepts. */
@@ -172,15 +173,10 @@ function portsIn(value: unknown): readonly (NamedPort & { readonly isDefault: bo
   return value.flatMap((one: unknown) => {
     if (!isRecord(one)) return [];
     const { Name: name, Port: port } = one;
-    if (typeof name !== 'string' || !isPortName(name) || !isPort(port) || seen.has(name)) return [];
+    if (typeof name !== 'string' || !PORT_NAME.test(name) || !isPort(port) || seen.has(name)) return [];
     seen.add(name);
     return [{ name, port, isDefault: one['Default'] === true }];
   });
-}
-
-/** Names that can be written in a target and in a policy. */
-function isPortName(name: string): boolean {
-  return /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(name);
 }
 
 function isPort(value: unknown): value is number {

@@ -1,10 +1,13 @@
 import { MAX_HEADER_CHANGES, MAX_HEADER_VALUE_CHARACTERS } from './limits';
 import { closed, listOf, type Schema } from './schema-parts';
 
+/** A value that a policy may give a header. */
+export const HEADER_VALUE: RegExp = new RegExp(`^[ -~]{0,${MAX_HEADER_VALUE_CHARACTERS}}$`);
+
 const headerValue: Schema = {
   type: 'string',
   title: `printable ASCII, at most ${MAX_HEADER_VALUE_CHARACTERS} characters`,
-  pattern: `^[ -~]{0,${MAX_HEADER_VALUE_CHARACTERS}}$`,
+  pattern: HEADER_VALUE.source,
 };
 
 const headerValues: Schema = {

@@ -17,6 +17,9 @@ export const MAX_ROUTES: number = 1_000;
 /** Entries of one split. */
 export const MAX_SPLIT_ENTRIES: number = 100;
 
+/** Of one call, its first try included; grpc-js makes no more, either: gRFC A6. */
+export const MAX_ATTEMPTS: number = 5;
+
 /** Zones of one datacenter. */
 export const MAX_ZONES: number = 100;
 
@@ -37,6 +40,8 @@ export const MAX_REGEX_CHARACTERS: number = 256;
 
 /** Instructions that one regular expression may compile to; a counted repetition multiplies them. */
 export const MAX_REGEX_INSTRUCTIONS: number = 500;
+
+export const MAX_VERSION_RANGE_CHARACTERS: number = 256;
 
 /** Longer label values match no regular expression. */
 export const MAX_REGEX_VALUE_CHARACTERS: number = 1_024;

@@ -1,8 +1,18 @@
+import { DATACENTER_NAME, PEER_NAME, PORT_NAME, SERVICE_NAME } from '../base/names';
 import { STATUS_NAMES } from '../base/status-names';
 import { namedFault, routeFault } from './fault-schema';
 import { headerChanges } from './header-schema';
 import { laneDimension, lanesSchema } from './lanes/lane-schema';
-import { MAX_FAULTS, MAX_LISTS, MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
+import {
+  MAX_ATTEMPTS,
+  MAX_FAULTS,
+  MAX_LISTS,
+  MAX_REGEX_CHARACTERS,
+  MAX_ROUTES,
+  MAX_SPLIT_ENTRIES,
+  MAX_VERSION_RANGE_CHARACTERS,
+  MAX_ZONES,
+} from './limits';
 import { mirrorSchema } from './mirror-schema';
 import { closed, count, listOf, type Schema, setOf, shortName } from './schema-parts';
 import { LIST_NAME } from './value-list';
@@ -17,19 +27,19 @@ const ref = (name: string): Schema => ({ $ref: `#/definitions/${name}` });
 const datacenter: Schema = {
   type: 'string',
   title: 'the name of a datacenter: letters, digits, _ and -',
-  pattern: '^[A-Za-z0-9_-]{1,128}$',
+  pattern: DATACENTER_NAME.source,
 };
 
 const peer: Schema = {
   type: 'string',
   title: 'the name of a cluster peer: letters, digits and -',
-  pattern: '^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$',
+  pattern: PEER_NAME.source,
 };
 
 const serviceName: Schema = {
   type: 'string',
   title: 'a service name of letters, digits, -, _ and .',
-  pattern: '^[A-Za-z0-9](?:[A-Za-z0-9_-]|\\.(?!\\.)){0,254}$',
+  pattern: SERVICE_NAME.source,
 };
 
 /** A text is a subset of the policy. */
@@ -51,7 +61,7 @@ const destination: Schema = {
 const place: Schema = {
   title: 'the name of a datacenter, or { peer: NAME }',
   type: ['string', 'object'],
-  pattern: '^[A-Za-z0-9_-]{1,128}$',
+  pattern: DATACENTER_NAME.source,
   additionalProperties: false,
   required: ['peer'],
   properties: { peer },
@@ -87,7 +97,11 @@ const matcher: Schema = {
     },
     regex: { type: 'string', maxLength: MAX_REGEX_CHARACTERS, description: 'RE2 syntax; matches the whole value' },
     range: listOf({ type: 'integer' }, { minItems: 2, maxItems: 2, description: 'half-open: [from, to)' }),
-    version: { ...nonEmptyText, maxLength: 256, description: 'a range of versions, such as >=16.2 <18' },
+    version: {
+      ...nonEmptyText,
+      maxLength: MAX_VERSION_RANGE_CHARACTERS,
+      description: 'a range of versions, such as >=16.2 <18',
+    },
     cidr: { type: ['string', 'array'], items: text, minItems: 1 },
     present: { type: 'boolean' },
     not: ref('matcher'),
@@ -119,7 +133,7 @@ const attemptTimeout: Schema = {
 const statusName: Schema = { enum: STATUS_NAMES };
 
 const retry: Schema = closed({
-  maxAttempts: { ...count(2, 5), description: 'counts the first try' },
+  maxAttempts: { ...count(2, MAX_ATTEMPTS), description: 'counts the first try' },
   retryableStatusCodes: setOf(ref('statusName'), { minItems: 1 }),
   initialBackoffMs: positive,
   maxBackoffMs: positive,
@@ -177,7 +191,7 @@ const subset: Schema = closed({
   port: {
     type: 'string',
     title: 'the name of a port: letters, digits, _, . and -',
-    pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$',
+    pattern: PORT_NAME.source,
   },
   fallback: ref('destination'),
   fallbackMaxPercentage: {
@@ -208,10 +222,7 @@ const route: Schema = closed(
     to: ref('destination'),
     split: listOf(
       closed({ to: ref('destination'), weight: { type: 'number', minimum: 0 } }, { required: ['to', 'weight'] }),
-      {
-        minItems: 1,
-        maxItems: MAX_SPLIT_ENTRIES,
-      },
+      { minItems: 1, maxItems: MAX_SPLIT_ENTRIES },
     ),
     failover: listOf(ref('place'), { description: 'in place of locality.failover; none given twice' }),
     stickBy: nonEmptyText,
@@ -222,7 +233,7 @@ const route: Schema = closed(
     retry: ref('retryOrOff'),
     hedging: closed(
       {
-        maxAttempts: { ...count(2, 5), description: 'counts the first try' },
+        maxAttempts: { ...count(2, MAX_ATTEMPTS), description: 'counts the first try' },
         delayMs: notNegative,
         nonFatalStatusCodes: setOf(ref('statusName')),
       },

@@ -17,9 +17,11 @@ export const closed = (properties: Schema, more: Schema = {}): Schema => ({
   ...more,
 });
 
-/** Of a subset, and of a check. */
+/** Of a subset, of a fault, and of a check. */
+export const SHORT_NAME: RegExp = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+
 export const shortName: Schema = {
   type: 'string',
   title: 'a name of 1 to 64 letters, digits, _ . -',
-  pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$',
+  pattern: SHORT_NAME.source,
 };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
 import type { Logger } from '../base/logger';
+import { META_KEY, PORT_NAME, SERVICE_NAME } from '../base/names';
 import { OptionReader } from '../base/option-reader';
 import { bareAddress } from '../consul/address';
 import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../consul/options';
@@ -98,7 +99,6 @@ const KEYS: Readonly<Record<keyof InstanceOptions, true>> = {
   settleMs: true,
   graceMs: true,
 };
-const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
 const CHECKS: readonly CheckKind[] = ['grpc', 'ttl', 'none'];
 
 const ADDRESS = /^[^\s/\p{Cc}]{1,255}$/u;
@@ -116,7 +116,7 @@ export function parseInstanceOptions(
 ): ParsedInstance {
   const read = new OptionReader(options, 'instance', Object.keys(KEYS));
   const given: Partial<InstanceOptions> = isRecord(options) ? options : {};
-  const name = read.text('name', SERVICE, 'a service name of letters, digits, "-", "_" and "."') ?? 'x';
+  const name = read.text('name', SERVICE_NAME, 'a service name of letters, digits, "-", "_" and "."') ?? 'x';
   const port = read.number('port', { low: 1, high: 65_535, isInteger: true }) ?? 1;
   const written = read.optional('address', () => read.text('address', ADDRESS, 'a host name or IP address'));
   const address = written === undefined ? checkedAddress(read, findAddress(port, env)) : bareAddress(written);
@@ -167,8 +167,7 @@ function readPorts(read: OptionReader, port: number): Readonly<Record<string, nu
   for (const [name, value] of Object.entries(read.record('ports'))) {
     const path = `ports[${JSON.stringify(name.slice(0, 80))}]`;
     const isNumber = typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
-    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(name))
-      read.problem(path, 'name', 'letters, digits, "_", "." and "-"');
+    if (!PORT_NAME.test(name)) read.problem(path, 'name', 'letters, digits, "_", "." and "-"');
     else if (!isNumber) read.problem(path, String(value).slice(0, 80), '1..65535');
     else ports[name] = value;
   }
@@ -183,7 +182,7 @@ function readMeta(read: OptionReader): Readonly<Record<string, string>> {
     read.problem('meta', `${Object.keys(meta).length} keys`, `at most ${MOST_META_KEYS}`);
   const checked: Record<string, string> = {};
   for (const [key, value] of Object.entries(meta)) {
-    const isKey = /^[A-Za-z0-9_-]{1,128}$/.test(key) && !key.startsWith('consul-');
+    const isKey = META_KEY.test(key) && !key.startsWith('consul-');
     if (!isKey)
       read.problem(`meta[${JSON.stringify(key.slice(0, 80))}]`, 'key', 'letters, digits, "-", "_", not consul-');
     else if (typeof value !== 'string' || value.length > 512) {

@@ -1,5 +1,6 @@
 import type { Instance } from '../../base/instances';
 import type { SubsetDocument } from '../../policy/document';
+import { SHORT_NAME } from '../../policy/schema-parts';
 
 /** How the instances of a service fall into subsets. */
 export interface Partition {
@@ -46,7 +47,6 @@ const OTHER_KEY: RegExp = new RegExp(
   'i',
 );
 const VERSION = /^v?\d+(?:[._-]\d+){0,3}(?:[-+][\w.-]+)?$/i;
-const SUBSET_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 /** More groups are shards or owners, not releases. */
 const MOST_PARTS = 5;
 
@@ -152,7 +152,7 @@ function uniqueName(value: string, taken: ReadonlySet<string>): string {
     .replace(/[^A-Za-z0-9_.-]+/g, '-')
     .replace(/^[^A-Za-z0-9_]+/, '')
     .slice(0, 60);
-  const name = SUBSET_NAME.test(plain) ? plain : 'subset';
+  const name = SHORT_NAME.test(plain) ? plain : 'subset';
   if (!taken.has(name)) return name;
   let at = 2;
   while (taken.has(`${name}-${at}`)) at += 1;

@@ -3,6 +3,7 @@ import type { Logger } from '../../base/logger';
 import { throwProblems } from '../../base/option-reader';
 import { statusCodeOf, statusNameOf } from '../../base/status-names';
 import type { StatusName } from '../../policy/document';
+import { MAX_ATTEMPTS } from '../../policy/limits';
 import type { HedgingPlan, RetryPlan } from '../../policy/plan';
 import type { ChannelOptions } from './grpc-js';
 
@@ -25,8 +26,6 @@ const OPTION = 'grpc.service_config';
 /** As grpc-js reads it: up to nine digits behind the point. */
 const DURATION = /^(\d+)(?:\.(\d{1,9}))?s$/;
 const DURATION_EXPECTED = 'seconds such as "0.5s"';
-/** gRFC A6: a larger number is treated as 5. */
-const MOST_ATTEMPTS = 5;
 const MOST_REMEMBERED = 1_000;
 
 /** Parsed once for each text and service, however many channels carry it. */
@@ -217,7 +216,7 @@ class Reader {
 
   #attempts(path: string, value: unknown): number {
     if (!Number.isInteger(value) || (value as number) < 2) this.refuse(path, value, 'a whole number >= 2');
-    return Math.min(value as number, MOST_ATTEMPTS);
+    return Math.min(value as number, MAX_ATTEMPTS);
   }
 
   #statuses(path: string, value: unknown): readonly StatusName[] {

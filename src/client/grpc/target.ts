@@ -1,4 +1,5 @@
 import { GraylaneError } from '../../base/errors';
+import { PORT_NAME, SERVICE_NAME } from '../../base/names';
 
 type Scheme = 'consul' | 'static';
 /** Where a target's policy comes from. `auto`: inline, else the file, else KV, else config entries. */
@@ -23,16 +24,9 @@ export interface Target {
 const GRAMMAR =
   'consul://[host:port]/service[?dc=dc1,dc2&tag=a&port=grpc&policy=inline|kv|chain|none] or static:///service';
 const MAX_LENGTH = 1024;
-const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.:=-]{0,254}$/;
 const HOST_PORT = /^(?<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?<port>[0-9]{1,5})$/;
-const PORT_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 export const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
-
-/** Whether a Consul service may be called so. */
-export function isServiceName(text: string): boolean {
-  return SERVICE.test(text);
-}
 
 /** Throws INVALID_TARGET for what is no text: of a program that is not checked for types. */
 export function checkTargetText(value: unknown): asserts value is string {
@@ -76,7 +70,7 @@ export function formatTarget(target: Target): string {
 function fromParts(text: string, scheme: Scheme, authority: string, rest: string): Target {
   const cut = rest.indexOf('?');
   const service = cut < 0 ? rest : rest.slice(0, cut);
-  if (!SERVICE.test(service)) {
+  if (!SERVICE_NAME.test(service)) {
     throw invalid(text, `a service name of letters, digits, "-", "_" and ".", in ${GRAMMAR}`);
   }
   if (authority !== '' && scheme === 'static') throw invalid(text, 'no authority in a static target');

@@ -1,5 +1,6 @@
 import { defined } from '../../base/defined';
 import { peerOf } from '../../base/instances';
+import { DATACENTER_NAME, PEER_NAME, SERVICE_NAME } from '../../base/names';
 import type { ChainGraph, ResolverNode } from '../../policy/chain/graph';
 import { matchesNothing } from '../../policy/chain/match';
 import { type ChainReport, fieldsOf } from '../../policy/chain/report';
@@ -160,17 +161,12 @@ export function decisionGroups(plan: Plan): readonly (readonly Decision[])[] {
     : routes.map(({ split }) => split.entries.map(({ decision }) => decision));
 }
 
-/** What a document takes for the name of a datacenter, of a peer and of a service. */
-const DATACENTER = /^[A-Za-z0-9_-]{1,128}$/;
-const PEER = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$/;
-const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
-
 /** A datacenter or a peer, of this service or of another. */
 function isSayable(plan: Plan, { subset, datacenter }: PlannedTier): boolean {
   const lookup = plan.subsets.get(subset)?.lookups?.find((each) => each.datacenter === datacenter);
-  if (lookup === undefined || !SERVICE.test(lookup.service)) return false;
+  if (lookup === undefined || !SERVICE_NAME.test(lookup.service)) return false;
   const peer = peerOf(datacenter);
-  if (peer === undefined ? !DATACENTER.test(datacenter) : !PEER.test(peer)) return false;
+  if (peer === undefined ? !DATACENTER_NAME.test(datacenter) : !PEER_NAME.test(peer)) return false;
   return Object.keys(lookup.scope).every((name) => name === 'peer');
 }
 

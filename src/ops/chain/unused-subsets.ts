@@ -1,9 +1,7 @@
 import { type ChainReport, fieldsOf, isSet, textOf } from '../../policy/chain/report';
 import type { SubsetDocument } from '../../policy/document';
 import type { Plan } from '../../policy/plan';
-
-/** As a document wants it. */
-const SUBSET_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+import { SHORT_NAME } from '../../policy/schema-parts';
 
 /**
  * The subsets of a service's own resolver that its compiled chain does not lead to: Consul leaves them out of a chain,
@@ -21,7 +19,7 @@ export function unusedSubsets(
   const subsets: Record<string, SubsetDocument> = {};
   for (const [name, value] of Object.entries(fieldsOf(resolver['Subsets']))) {
     if (plan.subsets.has(name)) continue;
-    if (!SUBSET_NAME.test(name)) {
+    if (!SHORT_NAME.test(name)) {
       report.cannot(`${path}.Subsets`, `${JSON.stringify(name.slice(0, 80))} is no name of a subset here; left out`);
       continue;
     }

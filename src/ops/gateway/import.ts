@@ -8,6 +8,7 @@ import type {
   RouteTargetDocument,
 } from '../../policy/document';
 import { statusOfHttp } from '../../policy/envoy-retries';
+import { MAX_ATTEMPTS } from '../../policy/limits';
 import { showValue } from '../../policy/problems';
 import { type ForeignChanges, importChanges } from '../imports/headers';
 import { importMirror } from '../imports/mirror';
@@ -37,7 +38,6 @@ export interface ImportGatewayOptions {
 
 const SPEC: readonly string[] = ['parentRefs', 'rules', 'hostnames', 'useDefaultGateways'];
 const RULE: readonly string[] = ['name', 'matches', 'backendRefs', 'filters', 'timeouts', 'retry'];
-const MOST_ATTEMPTS = 5;
 const FILTERS: Readonly<Record<string, string>> = {
   RequestHeaderModifier: 'metadata is changed for a whole route, not for one of its backends',
   ResponseHeaderModifier: 'metadata is changed for a whole route, not for one of its backends',
@@ -227,8 +227,8 @@ function importRetry(value: unknown, path: string, report: PlaceReport): RetryDo
     );
     return undefined;
   }
-  if (attempts + 1 > MOST_ATTEMPTS) {
-    report.cannot(`${path}.attempts`, `${attempts}; cut to ${MOST_ATTEMPTS - 1}, the most that grpc-js makes`);
+  if (attempts + 1 > MAX_ATTEMPTS) {
+    report.cannot(`${path}.attempts`, `${attempts}; cut to ${MAX_ATTEMPTS - 1}, the most that grpc-js makes`);
   }
   const codes = listOf(fields['codes']).flatMap((code) => {
     const status = statusOfHttp(String(code));
@@ -238,7 +238,7 @@ function importRetry(value: unknown, path: string, report: PlaceReport): RetryDo
   });
   if (listOf(fields['codes']).length > 0 && codes.length === 0) return 'off';
   return {
-    maxAttempts: Math.min(attempts + 1, MOST_ATTEMPTS),
+    maxAttempts: Math.min(attempts + 1, MAX_ATTEMPTS),
     retryableStatusCodes: codes.length === 0 ? ['UNAVAILABLE'] : [...new Set(codes)],
     ...defined({ initialBackoffMs: report.duration(fields['backoff'], `${path}.backoff`) }),
   };

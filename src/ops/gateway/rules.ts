@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../../base/names';
 import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type { PlaceReport } from '../imports/report';
 import type { Resource } from '../imports/resources';
@@ -96,9 +97,6 @@ export function headersOf(match: Fields): readonly { readonly fields: Fields; re
   });
 }
 
-/** As a policy names it. */
-const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
-
 /** A service that a rule leads to, and its part. */
 export interface BackendRef {
   readonly service: string;
@@ -117,7 +115,7 @@ export function backendsOf({ fields, rule, resource }: RankedMatch, report: Plac
     const isService =
       (backend['kind'] ?? 'Service') === 'Service' && ['', 'core', undefined].includes(backend['group'] as string);
     const weight = backend['weight'] ?? 1;
-    if (service === undefined || !isService || !SERVICE.test(service)) {
+    if (service === undefined || !isService || !SERVICE_NAME.test(service)) {
       const found = String(backend['kind'] ?? service?.slice(0, 60) ?? 'no name');
       report.cannot(path, `${found} (expected: a Service); left out`);
       return [];

@@ -1,5 +1,7 @@
 import { SINGLE_HEADERS } from '../../base/header-name';
 import type { HeaderChangesDocument } from '../../policy/document';
+import { HEADER_VALUE } from '../../policy/header-schema';
+import { MAX_HEADER_CHANGES } from '../../policy/limits';
 import { headerFault } from './matchers';
 import type { PlaceReport } from './report';
 
@@ -15,9 +17,6 @@ interface ForeignChange {
   readonly name: string;
   readonly value?: unknown;
 }
-
-const MOST_KEYS = 20;
-const VALUE = /^[ -~]{0,1024}$/;
 
 /** Changes that a document can say; the others are told. Undefined where none is left. */
 export function importChanges(
@@ -38,19 +37,19 @@ export function importChanges(
     const values: Record<string, string> = {};
     for (const change of list) {
       const { path, value } = change;
-      const isPlain = typeof value === 'string' && VALUE.test(value) && !value.includes('%');
+      const isPlain = typeof value === 'string' && HEADER_VALUE.test(value) && !value.includes('%');
       if (!isPlain) report.cannot(path, 'left as it is (expected: printable ASCII without variables of a proxy)');
       const key = isPlain ? keyOf(change) : undefined;
       if (key === undefined || !isPlain) continue;
       if (isAdded && SINGLE_HEADERS.has(key)) report.cannot(path, 'left as it is: HTTP/2 lets it have one value');
-      else if (Object.keys(values).length >= MOST_KEYS)
-        report.cannot(path, `left as it is (expected: at most ${MOST_KEYS})`);
+      else if (Object.keys(values).length >= MAX_HEADER_CHANGES)
+        report.cannot(path, `left as it is (expected: at most ${MAX_HEADER_CHANGES})`);
       else values[key] = value;
     }
     return values;
   };
   const [set, add] = [valuesOf(changes.set, false), valuesOf(changes.add, true)];
-  const remove = changes.remove.flatMap((change) => keyOf(change) ?? []).slice(0, MOST_KEYS);
+  const remove = changes.remove.flatMap((change) => keyOf(change) ?? []).slice(0, MAX_HEADER_CHANGES);
   const document = {
     ...(Object.keys(set).length === 0 ? {} : { set }),
     ...(Object.keys(add).length === 0 ? {} : { add }),

@@ -1,4 +1,5 @@
 import { defined } from '../../base/defined';
+import { SERVICE_NAME } from '../../base/names';
 import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type { LabelMatcherDocument, MatchDocument } from '../../policy/document';
 import { methodPattern } from '../../policy/method-pattern';
@@ -32,8 +33,6 @@ const NO_SUCH_THING: Readonly<Record<string, string>> = {
 };
 /** Labels of a workload that name its service, by custom. */
 const NAME_LABELS: readonly string[] = ['app', 'app.kubernetes.io/name'];
-/** As a policy has it. */
-const CALLER = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
 /** Keys of `headers` that Istio does not look at: conditions on them have fields of their own. */
 const IGNORED_HEADERS: readonly string[] = ['uri', 'scheme', 'method', 'authority'];
 
@@ -97,7 +96,7 @@ function importSource(value: unknown, path: string, report: PlaceReport): readon
   const names = new Set(labels.map(([, name]) => name));
   const [name] = names;
   const isNamed = labels.every(([label]) => NAME_LABELS.includes(label)) && names.size === 1;
-  if (!isNamed || typeof name !== 'string' || !CALLER.test(name)) {
+  if (!isNamed || typeof name !== 'string' || !SERVICE_NAME.test(name)) {
     report.cannot(path, `give the callers a static label and match on it; ${LEFT_OUT}`);
     return false;
   }

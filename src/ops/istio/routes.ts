@@ -8,6 +8,7 @@ import type {
   StatusName,
 } from '../../policy/document';
 import { statusesOfCondition, statusOfHttp } from '../../policy/envoy-retries';
+import { MAX_ATTEMPTS } from '../../policy/limits';
 import { showValue } from '../../policy/problems';
 import { importChanges } from '../imports/headers';
 import { importMirror } from '../imports/mirror';
@@ -33,7 +34,6 @@ const ROUTE_REASONS: Readonly<Record<string, string>> = {
 const DESTINATION: readonly string[] = ['destination', 'weight'];
 /** Where `attempts` stands alone. https://istio.io/latest/docs/concepts/traffic-management/#retries */
 const USUAL_CONDITIONS = 'connect-failure,refused-stream,unavailable,cancelled';
-const MOST_ATTEMPTS = 5;
 
 export interface RouteContext {
   readonly selected: IstioRules;
@@ -199,8 +199,8 @@ function importRetries(value: unknown, path: string, report: PlaceReport): Retry
     return undefined;
   }
   const wanted = 1 + Number(attempts ?? 2);
-  if (wanted > MOST_ATTEMPTS) {
-    report.cannot(`${path}.attempts`, `${wanted - 1}; cut to ${MOST_ATTEMPTS - 1}, the most that grpc-js makes`);
+  if (wanted > MAX_ATTEMPTS) {
+    report.cannot(`${path}.attempts`, `${wanted - 1}; cut to ${MAX_ATTEMPTS - 1}, the most that grpc-js makes`);
   }
   const codes = new Set<StatusName>();
   for (const each of (textOf(fields['retryOn']) ?? USUAL_CONDITIONS).split(',').map((text) => text.trim())) {
@@ -212,7 +212,7 @@ function importRetries(value: unknown, path: string, report: PlaceReport): Retry
   if (codes.size === 0) return 'off';
   const backoff = report.duration(fields['backoff'], `${path}.backoff`);
   return {
-    maxAttempts: Math.min(wanted, MOST_ATTEMPTS),
+    maxAttempts: Math.min(wanted, MAX_ATTEMPTS),
     retryableStatusCodes: [...codes],
     ...defined({ initialBackoffMs: backoff }),
   };

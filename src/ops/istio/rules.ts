@@ -3,14 +3,13 @@ import { listOf, textOf } from '../../policy/chain/report';
 import type { BalancingDocument, BreakerDocument, SubsetDocument } from '../../policy/document';
 import { ALL_INSTANCES } from '../../policy/plan';
 import { showValue } from '../../policy/problems';
+import { SHORT_NAME } from '../../policy/schema-parts';
 import type { PlaceReport } from '../imports/report';
 import { entriesOf, type Resource } from '../imports/resources';
 import { importTraffic } from './traffic';
 
 const RULE: readonly string[] = ['host', 'subsets', 'trafficPolicy', 'exportTo'];
 const SUBSET: readonly string[] = ['name', 'labels', 'trafficPolicy'];
-/** As a document wants it. */
-const SUBSET_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 
 /** What a subset's labels are in Consul: meta of the same key and value, or tags that are their values. */
 export type LabelsAs = 'meta' | 'tags';
@@ -55,7 +54,7 @@ export class DestinationRules {
   #add(value: unknown, at: string, report: PlaceReport, labelsAs: LabelsAs): void {
     const fields = report.read(value, at, SUBSET);
     const name = textOf(fields['name']) ?? '';
-    if (!SUBSET_NAME.test(name) || this.subsets.has(name)) {
+    if (!SHORT_NAME.test(name) || this.subsets.has(name)) {
       const expected = this.subsets.has(name)
         ? 'a name of its own; the first holds'
         : 'a name of letters, digits, _ . -';

@@ -1,6 +1,7 @@
 import { DEFAULT_RETRY } from '../defaults';
 import type { StatusName } from '../document';
 import { statusesOfCondition, statusOfHttp } from '../envoy-retries';
+import { MAX_ATTEMPTS } from '../limits';
 import type { Decision, RetryPlan, RoutePlan, SplitEntryPlan, SplitPlan } from '../plan';
 import { compileSplit } from '../split';
 import type { ChainDecisions, Passage } from './decisions';
@@ -155,8 +156,6 @@ function firstOf(split: SplitPlan): Decision {
   return (split.entries[0] as SplitEntryPlan).decision;
 }
 
-/** More than these grpc-js does not make, and no policy may ask for. */
-const MOST_ATTEMPTS = 5;
 /** Envoy retries once where nothing else is said. */
 const DEFAULT_RETRIES = 1;
 
@@ -185,8 +184,8 @@ function compileRetries(destination: Fields, path: string, report: ChainReport):
     report.cannot(`${path}.NumRetries`, 'without a condition Envoy never retries; here it holds for UNAVAILABLE');
   }
   const wanted = 1 + (retries > 0 ? Math.floor(retries) : DEFAULT_RETRIES);
-  if (wanted > MOST_ATTEMPTS) {
-    report.cannot(`${path}.NumRetries`, `${retries}; cut to ${MOST_ATTEMPTS - 1}, the most that grpc-js makes`);
+  if (wanted > MAX_ATTEMPTS) {
+    report.cannot(`${path}.NumRetries`, `${retries}; cut to ${MAX_ATTEMPTS - 1}, the most that grpc-js makes`);
   }
-  return { ...DEFAULT_RETRY, maxAttempts: Math.min(wanted, MOST_ATTEMPTS), retryableStatusCodes: [...codes] };
+  return { ...DEFAULT_RETRY, maxAttempts: Math.min(wanted, MAX_ATTEMPTS), retryableStatusCodes: [...codes] };
 }

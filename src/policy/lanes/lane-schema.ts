@@ -1,3 +1,4 @@
+import { META_KEY } from '../../base/names';
 import { MAX_LANE_DIMENSIONS, MAX_LANE_ENDS } from '../limits';
 import { closed, type Schema } from '../schema-parts';
 
@@ -8,7 +9,7 @@ export const laneDimension: Schema = closed(
     meta: {
       type: 'string',
       title: 'a key of meta: letters, digits, - and _',
-      pattern: '^[A-Za-z0-9_-]{1,128}$',
+      pattern: META_KEY.source,
       description: 'the key of instance meta whose value is the lane; default: lane',
     },
     fallback: { type: 'string', description: 'the subset for calls whose lane has no instance of this service' },

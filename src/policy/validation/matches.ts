@@ -1,6 +1,6 @@
 import { isRecord } from '../../base/is-record';
 import { readLabelKeyFault } from '../label-key';
-import { MAX_REGEX_CHARACTERS } from '../limits';
+import { MAX_REGEX_CHARACTERS, MAX_VERSION_RANGE_CHARACTERS } from '../limits';
 import { isCidr } from '../matchers/cidr';
 import { regexFault } from '../matchers/regex';
 import { isVersionRange } from '../matchers/version';
@@ -62,7 +62,12 @@ function checkMatcher(matcher: Readonly<Record<string, unknown>>, path: Document
   if (typeof from === 'number' && typeof to === 'number' && more.length === 0 && !(from < to)) {
     problems.report([...path, 'range'], range, '[from, to) with from < to');
   }
-  if (typeof version === 'string' && version !== '' && version.length <= 256 && !isVersionRange(version)) {
+  if (
+    typeof version === 'string' &&
+    version !== '' &&
+    version.length <= MAX_VERSION_RANGE_CHARACTERS &&
+    !isVersionRange(version)
+  ) {
     problems.report([...path, 'version'], version, 'a range such as >=16.2 <18, ^2.1 or 16.x; = for one version');
   }
   for (const [index, block] of (typeof cidr === 'string' ? [cidr] : listOf(cidr)).entries()) {

@@ -1,11 +1,9 @@
+import { META_KEY } from '../../base/names';
 import { fieldFault } from '../filter/filter-fields';
 import { parseFilter } from '../filter/parse-filter';
 import { note, type ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
 import { checkBalancing, checkBreakers, checkOrder } from './tuning';
-
-/** The keys of meta that Consul takes: https://developer.hashicorp.com/consul/api-docs/agent/service#meta */
-const TAKEN = /^[A-Za-z0-9_-]{1,128}$/;
 
 type Subset = NonNullable<NonNullable<CheckedPolicy['subsets']>[string]>;
 
@@ -30,7 +28,7 @@ export function checkSubsets({ subsets = {} }: CheckedPolicy, problems: ProblemL
       warnings.report(path, note('every instance'), 'tags, meta or a filter that tell it apart');
     }
     for (const [key, value] of Object.entries(meta)) {
-      if (TAKEN.test(key)) continue;
+      if (META_KEY.test(key)) continue;
       // A warning: instances that are listed in code or in a file may have `app.kubernetes.io/version`.
       const expected =
         'a key of letters, digits, "-" and "_": Consul takes no other, so no instance of it has this one';
