@@ -1,5 +1,6 @@
 import { isRecord } from '../../base/is-record';
-import { readDestination } from '../places/destination';
+import type { DestinationDocument } from '../document';
+import { readDestination, type WrittenDestination } from '../places/destination';
 import { type DocumentPath, note, type ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
 
@@ -24,15 +25,20 @@ export function ownSubsetOf(
 /** The own subset that a fallback leads to, also by `{ datacenter }`; undefined where it leads to another service. */
 export function fallbackOf(to: Written, { service = '', default: base }: CheckedPolicy): string | undefined {
   if (to === undefined || typeof to === 'string') return to;
-  const written = readDestination(to as Parameters<typeof readDestination>[0], service);
+  const written = read(to, service);
   return written.service === undefined ? (written.subset ?? base) : undefined;
 }
 
 /** One text for each meaning, so that a split has no destination twice; undefined for none. */
 export function meaningOf(to: Written, { service = '', default: base }: CheckedPolicy): string | undefined {
   if (to === undefined) return undefined;
-  const { service: other, subset, place } = readDestination(to as Parameters<typeof readDestination>[0], service);
+  const { service: other, subset, place } = read(to, service);
   return JSON.stringify([other, subset ?? (other === undefined ? base : undefined), place]);
+}
+
+/** A part that is gone from it is as one that was not written. */
+function read(to: NonNullable<Written>, service: string): WrittenDestination {
+  return readDestination(to as DestinationDocument, service);
 }
 
 /** What a schema cannot say of the keys of a destination. */

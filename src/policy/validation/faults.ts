@@ -1,7 +1,7 @@
-import { parseTimestamp } from '../override';
 import type { DocumentPath, ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
 import { checkMatch } from './matches';
+import { checkName, checkTime, isInHundredths } from './values';
 
 /** What a schema cannot say of the faults of the policy and of its routes. */
 export function checkFaults({ routes = [], faults = [] }: CheckedPolicy, problems: ProblemList): void {
@@ -12,12 +12,8 @@ export function checkFaults({ routes = [], faults = [] }: CheckedPolicy, problem
   for (const [index, fault] of faults.entries()) {
     if (fault === undefined) continue;
     const path = ['faults', index];
-    const { name, match } = fault;
-    const first = name === undefined ? undefined : names.get(name);
-    if (first !== undefined) {
-      problems.report([...path, 'name'], name, `a name of its own; faults[${first}] has this one`);
-    } else if (name !== undefined) names.set(name, index);
-    if (match !== undefined) checkMatch(match, [...path, 'match'], problems);
+    checkName(fault.name, names, 'faults', index, problems);
+    if (fault.match !== undefined) checkMatch(fault.match, [...path, 'match'], problems);
     checkFault(fault, path, problems);
   }
 }
@@ -25,12 +21,9 @@ export function checkFaults({ routes = [], faults = [] }: CheckedPolicy, problem
 type Fault = Pick<NonNullable<NonNullable<CheckedPolicy['faults']>[number]>, 'percent' | 'until'>;
 
 function checkFault({ percent, until }: Fault, path: DocumentPath, problems: ProblemList): void {
-  if (until !== undefined && until !== '' && parseTimestamp(until) === undefined) {
-    problems.report([...path, 'until'], until, 'a time as RFC 3339, such as 2026-12-01T10:00:00Z');
-  }
+  checkTime(until, [...path, 'until'], problems);
   if (percent === undefined || percent <= 0 || percent > 100) return;
-  const steps = percent * 100;
-  if (Math.abs(steps - Math.round(steps)) > 1e-6 || Math.round(steps) === 0) {
+  if (!isInHundredths(percent) || Math.round(percent * 100) === 0) {
     problems.report([...path, 'percent'], percent, '0.01 to 100 in steps of 0.01');
   }
 }

@@ -1,8 +1,8 @@
 import { LANE_META, laneDimensions } from '../lanes/lane-plan';
-import { parseTimestamp } from '../override';
 import { type DocumentPath, note, type ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
 import { checkLabelKey } from './matches';
+import { checkTime } from './values';
 
 /** What a schema cannot say of lanes. Whether a `fallback` exists is checked with all other names. */
 export function checkLanes(document: CheckedPolicy, problems: ProblemList, warnings: ProblemList): void {
@@ -17,10 +17,7 @@ export function checkLanes(document: CheckedPolicy, problems: ProblemList, warni
     if (strict === true && fallback !== undefined) {
       warnings.report([...path, 'fallback'], fallback, 'nothing beside strict: true, under which calls fail instead');
     }
-    for (const [lane, end] of Object.entries(ends)) {
-      if (end === undefined || end === '' || parseTimestamp(end) !== undefined) continue;
-      problems.report([...path, 'ends', lane], end, 'a time as RFC 3339, such as 2026-12-01T10:00:00Z');
-    }
+    for (const [lane, end] of Object.entries(ends)) checkTime(end, [...path, 'ends', lane], problems);
   }
   warnOfSubsets(document, new Set(metas.keys()), warnings);
 }

@@ -6,6 +6,7 @@ import { regexFault } from '../matchers/regex';
 import { isVersionRange } from '../matchers/version';
 import { ownValue } from '../plain-data';
 import { type DocumentPath, note, type ProblemList } from '../problems';
+import { isInHundredths } from './values';
 
 export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
@@ -22,8 +23,7 @@ export function checkMatch(match: unknown, path: DocumentPath, problems: Problem
   if (sample === undefined) return;
   checkLabelKey(ownValue(sample, 'by'), [...path, 'sample', 'by'], problems);
   const percent = ownValue(sample, 'percent');
-  const steps = typeof percent === 'number' && percent >= 0 && percent <= 100 ? percent * 100 : 0;
-  if (Math.abs(steps - Math.round(steps)) > 1e-6) {
+  if (typeof percent === 'number' && percent >= 0 && percent <= 100 && !isInHundredths(percent)) {
     problems.report([...path, 'sample', 'percent'], percent, '0 to 100 in steps of 0.01');
   }
 }

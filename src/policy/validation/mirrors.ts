@@ -1,6 +1,7 @@
 import type { ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
 import { meaningOf } from './destinations';
+import { isInHundredths } from './values';
 
 type Route = NonNullable<NonNullable<CheckedPolicy['routes']>[number]>;
 
@@ -17,6 +18,6 @@ export function checkMirror(
   if (copied !== undefined && goesTo.every((each) => meaningOf(each, document) === meaningOf(copied, document))) {
     problems.report([...path, 'to'], copied, 'another destination than the one that the route itself sends calls to');
   }
-  const isInSteps = percent === undefined || Math.abs(percent * 100 - Math.round(percent * 100)) < 1e-6;
-  if (!isInSteps) problems.report([...path, 'percent'], percent, 'steps of 0.01');
+  if (percent !== undefined && !isInHundredths(percent))
+    problems.report([...path, 'percent'], percent, 'steps of 0.01');
 }

@@ -7,6 +7,7 @@ import type { Checked, CheckedPolicy } from './checked';
 import { checkFailover, meaningOf } from './destinations';
 import { checkLabelKey, checkMatch } from './matches';
 import { checkMirror } from './mirrors';
+import { checkName } from './values';
 
 type Routes = NonNullable<CheckedPolicy['routes']>;
 
@@ -21,10 +22,7 @@ export function checkRoutes(document: CheckedPolicy, problems: ProblemList): voi
     if (route === undefined) continue;
     const { name, match, stickBy, failover, split = [] } = route;
     const path = ['routes', index];
-    const first = name === undefined ? undefined : names.get(name);
-    if (first !== undefined) {
-      problems.report([...path, 'name'], name, `a name of its own; routes[${first}] has this one`);
-    } else if (name !== undefined) names.set(name, index);
+    checkName(name, names, 'routes', index, problems);
     if (match !== undefined) checkMatch(match, [...path, 'match'], problems);
     if (stickBy !== undefined) checkLabelKey(stickBy, [...path, 'stickBy'], problems);
     if (failover !== undefined) checkFailover(failover, [...path, 'failover'], problems);

@@ -1,8 +1,8 @@
-import { parseTimestamp } from '../override';
 import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
 import { checkFailover } from './destinations';
 import { checkLabelKey } from './matches';
+import { checkTime } from './values';
 
 /** What a schema cannot say of retries, breakers, balancing, locality and the override. */
 export function checkTuning(document: CheckedPolicy, problems: ProblemList): void {
@@ -15,10 +15,7 @@ export function checkTuning(document: CheckedPolicy, problems: ProblemList): voi
   checkBreakers(document, [], problems);
   if (balancing !== undefined) checkBalancing(balancing, ['balancing'], problems);
   if (locality !== undefined) checkLocality(locality, problems);
-  const until = override?.until;
-  if (until !== undefined && until !== '' && parseTimestamp(until) === undefined) {
-    problems.report(['override', 'until'], until, 'a time as RFC 3339, such as 2026-12-01T10:00:00Z');
-  }
+  checkTime(override?.until, ['override', 'until'], problems);
 }
 
 type Breakers = Pick<CheckedPolicy, 'breaker' | 'subsetBreaker'>;
