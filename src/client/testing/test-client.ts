@@ -6,7 +6,7 @@ import { seededRandom } from '../../base/random';
 import { STATUS_NAMES, statusCodeOf } from '../../base/status-names';
 import type { PolicyDocument, StatusName } from '../../policy/document';
 import { isLaneSubset } from '../../policy/lanes/lane-plan';
-import { destinationsIn, readDestination, subsetName } from '../../policy/places/destination';
+import { destinationPaths } from '../../policy/places/destination';
 import { ALL_INSTANCES, type DecidedBy, type Decision } from '../../policy/plan';
 import type { Graylane } from '../api';
 import type { StaticInstance } from '../discovery/static-instance';
@@ -184,7 +184,7 @@ function ownerOf(
   if (asked.length === 0) {
     throw new GraylaneError('INVALID_OPTION', `service: ${service} (expected: ${services.join(', ')})`);
   }
-  const subsetsOf = (name: string): string[] => subsetsReached(name, policies.get(name));
+  const subsetsOf = (name: string): string[] => subsetsReached(policies.get(name));
   const isLane = isLaneSubset(subset);
   const owners = asked.filter((name) =>
     isLane ? policies.get(name)?.lanes !== undefined : subsetsOf(name).includes(subset),
@@ -204,10 +204,11 @@ function ownerOf(
 }
 
 /** The subsets of the policy, and those of other services that it leads to, by the names that its plan has for them. */
-function subsetsReached(service: string, document: PolicyDocument | undefined): string[] {
+function subsetsReached(document: PolicyDocument | undefined): string[] {
   if (document === undefined) return [ALL_INSTANCES];
-  const reached = destinationsIn(document).map(({ to }) => subsetName(readDestination(to, service), document));
-  return [...new Set([...Object.keys(document.subsets ?? { [ALL_INSTANCES]: {} }), ...reached])];
+  return [
+    ...new Set([...Object.keys(document.subsets ?? { [ALL_INSTANCES]: {} }), ...destinationPaths(document).keys()]),
+  ];
 }
 
 interface Fault {

@@ -3,7 +3,7 @@ import { nearest } from '../../base/spelling';
 import { emptyPlan } from '../../policy/compile';
 import { failoverPlaces } from '../../policy/destinations';
 import type { InstanceSet } from '../../policy/membership/snapshot';
-import { destinationsIn, readDestination, subsetName } from '../../policy/places/destination';
+import { destinationPaths, destinationsIn, readDestination } from '../../policy/places/destination';
 import type { Plan } from '../../policy/plan';
 import { describeSelector } from './describe-selector';
 import { faultFindings, faultRemarks } from './faults';
@@ -211,10 +211,9 @@ function subsetFindings({ before, after }: SideBySide, view: RegistryView): read
 }
 
 /** Where a subset stands in the policy: one of another service stands where calls are sent to it. */
-function pathOfSubset(name: string, { document, service, subsets }: Plan): string {
-  if (document === undefined || subsets.get(name)?.service === undefined) return `subsets.${name}`;
-  const all = destinationsIn(document);
-  return all.find(({ to }) => subsetName(readDestination(to, service), document) === name)?.path ?? `subsets.${name}`;
+function pathOfSubset(name: string, { document, subsets }: Plan): string {
+  const isOther = document !== undefined && subsets.get(name)?.service !== undefined;
+  return (isOther ? destinationPaths(document).get(name) : undefined) ?? `subsets.${name}`;
 }
 
 /** True when every instance of the subset is critical: the policy is not the cause. */

@@ -1,6 +1,6 @@
 import type { Instance } from '../../base/instances';
 import { nearest } from '../../base/spelling';
-import { destinationsIn, readDestination, subsetName } from '../places/destination';
+import { destinationPaths } from '../places/destination';
 import type { Plan, PolicyProblem, SubsetPlan } from '../plan';
 import { type Membership, membershipOf } from './membership';
 import { type InstanceSet, instancesOf } from './snapshot';
@@ -32,15 +32,12 @@ function misspeltInstances(plan: Plan, instances: InstanceSet): readonly PolicyP
 }
 
 /** Destinations whose service has no such subset. */
-function missingSubsets({ document, service, subsets }: Plan): readonly PolicyProblem[] {
+export function missingSubsets({ document, subsets }: Plan): readonly PolicyProblem[] {
   const missing = [...subsets.values()].filter((subset) => subset.missing !== undefined);
   if (document === undefined || missing.length === 0) return [];
-  const written = destinationsIn(document).map(({ path, to }) => ({
-    path,
-    name: subsetName(readDestination(to, service), document),
-  }));
+  const paths = destinationPaths(document);
   return missing.map((subset) => {
-    const path = written.find(({ name }) => name === subset.name)?.path ?? subset.name;
+    const path = paths.get(subset.name) ?? subset.name;
     return { path, message: `${path}: ${subset.missing}` };
   });
 }

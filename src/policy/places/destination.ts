@@ -97,6 +97,16 @@ export function destinationsIn({ subsets = {}, routes = [], override }: PolicyDo
   return all;
 }
 
+/** By the name that a plan has for a subset the first place where the document sends calls to it. */
+export function destinationPaths(document: PolicyDocument): ReadonlyMap<string, string> {
+  const paths = new Map<string, string>();
+  for (const { path, to } of destinationsIn(document)) {
+    const name = subsetName(readDestination(to, document.service), document);
+    if (!paths.has(name)) paths.set(name, path);
+  }
+  return paths;
+}
+
 interface PlacedDestination {
   readonly path: string;
   readonly to: DestinationDocument;
