@@ -1,7 +1,8 @@
 import { isRecord } from '../../base/is-record';
-import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
-import type { DocumentPath } from '../../policy/problems';
+import { type Fields, fieldsOf, textOf } from '../../policy/chain/report';
+import { type DocumentPath, PositionIndex } from '../../policy/problems';
 import type { ImportReport, PlaceReport } from '../imports/report';
+import { type FoundObject, objectsIn } from '../imports/resources';
 import { plainKey, readSources, type SourceDocument, type SourceText } from '../imports/sources';
 import { canonical, SHAPES } from './fields';
 import { HclError, parseHcl } from './hcl';
@@ -35,10 +36,7 @@ export function readEntries(texts: readonly SourceText[], report: ImportReport):
   const all = [...texts.filter(isHcl).flatMap((text) => readHcl(text, report)), ...documents];
   const entries = all
     .flatMap((source) => entriesIn(source.value, source, []))
-    .flatMap((found) => {
-      const entry = entryOf(found, report);
-      return entry === undefined ? [] : [entry];
-    });
+    .flatMap((found) => entryOf(found, report) ?? []);
   const seen = new Set<string>();
   return entries.filter(({ path, report: own }) => {
     if (!seen.has(path)) return seen.add(path);
@@ -48,50 +46,36 @@ export function readEntries(texts: readonly SourceText[], report: ImportReport):
 }
 
 function readHcl({ file, text }: SourceText, report: ImportReport): readonly SourceDocument[] {
-  const positionAt = (offset: number): { readonly line: number; readonly column: number } => {
-    const lines = text.slice(0, offset).split('\n');
-    return { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
-  };
+  const positions = new PositionIndex(text);
   try {
     const { value, offsets } = parseHcl(text);
-    const plain = (path: DocumentPath): string =>
-      JSON.stringify(path.map((part) => (typeof part === 'number' ? part : plainKey(part))));
-    const byPath = new Map([...offsets].map(([path, offset]) => [plain(JSON.parse(path) as DocumentPath), offset]));
-    const locate: SourceDocument['locate'] = (path) => {
-      for (let length = path.length; length > 0; length -= 1) {
-        const offset = byPath.get(plain(path.slice(0, length)));
-        if (offset !== undefined) return positionAt(offset);
-      }
-      return positionAt(0);
-    };
+    positions.add([], 0);
+    for (const [path, offset] of offsets) positions.add(plainPath(JSON.parse(path) as DocumentPath), offset);
+    const locate: SourceDocument['locate'] = (path) => positions.locate(plainPath(path));
     return [{ file, document: 1, value, locate, writtenAt: () => undefined }];
   } catch (error) {
     if (!(error instanceof HclError)) throw error;
     const message = `${error.message}; not read as HCL: consul config read gives an entry as JSON, which is always read`;
-    report.fault({ file, document: 1, message, ...positionAt(error.offset) });
+    positions.add([], error.offset);
+    report.fault({ file, document: 1, message, ...positions.locate([]) });
     return [];
   }
 }
 
-interface FoundEntry {
-  readonly value: Fields;
-  readonly source: SourceDocument;
-  readonly root: DocumentPath;
+function plainPath(path: DocumentPath): DocumentPath {
+  return path.map((part) => (typeof part === 'number' ? part : plainKey(part)));
 }
 
-function entriesIn(value: unknown, source: SourceDocument, root: DocumentPath): readonly FoundEntry[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => entriesIn(item, source, [...root, index]));
-  if (!isRecord(value)) return [];
-  const bootstrap = fieldsOf(value['config_entries'])['bootstrap'];
-  if (bootstrap !== undefined) return entriesIn(bootstrap, source, [...root, 'config_entries', 'bootstrap']);
-  const kind = value['kind'] ?? value['Kind'];
-  if (textOf(kind)?.endsWith('List') === true && Array.isArray(value['items'])) {
-    return listOf(value['items']).flatMap((item, index) => entriesIn(item, source, [...root, 'items', index]));
-  }
-  return [{ value, source, root }];
+function entriesIn(value: unknown, source: SourceDocument, root: DocumentPath): readonly FoundObject[] {
+  return objectsIn(value, source, root).flatMap((found) => {
+    const bootstrap = fieldsOf(found.value['config_entries'])['bootstrap'];
+    return bootstrap === undefined
+      ? [found]
+      : entriesIn(bootstrap, source, [...found.root, 'config_entries', 'bootstrap']);
+  });
 }
 
-function entryOf({ value, source, root }: FoundEntry, report: ImportReport): ConfigEntry | undefined {
+function entryOf({ value, source, root }: FoundObject, report: ImportReport): ConfigEntry | undefined {
   const given = textOf(value['Kind']) ?? textOf(value['kind']);
   const kind = KINDS.get(plainKey((given ?? '').replaceAll('-', '')));
   const isResource = isRecord(value['spec']) && value['metadata'] !== undefined;

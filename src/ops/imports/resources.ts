@@ -20,7 +20,8 @@ export interface Resource {
   readonly report: PlaceReport;
 }
 
-interface Found {
+/** An object in a text, and where it stands in its document. */
+export interface FoundObject {
   readonly value: Fields;
   readonly source: SourceDocument;
   readonly root: DocumentPath;
@@ -28,13 +29,13 @@ interface Found {
 
 /** The objects of some documents, in order; a `List` counts as its items. */
 export function readResources(documents: readonly SourceDocument[], report: ImportReport): readonly Resource[] {
-  const found = documents.flatMap((source) => itemsOf(source.value, source, []));
+  const found = documents.flatMap((source) => objectsIn(source.value, source, []));
   const names = new Map<string, Set<string>>();
-  const short = ({ value }: Found): string => {
+  const short = ({ value }: FoundObject): string => {
     const { name } = fieldsOf(value['metadata']);
     return `${textOf(value['kind']) ?? 'no kind'}/${textOf(name) ?? 'no name'}`;
   };
-  const namespaceOf = ({ value }: Found): string | undefined => textOf(fieldsOf(value['metadata'])['namespace']);
+  const namespaceOf = ({ value }: FoundObject): string | undefined => textOf(fieldsOf(value['metadata'])['namespace']);
   for (const each of found) {
     const key = short(each);
     names.set(key, (names.get(key) ?? new Set()).add(namespaceOf(each) ?? ''));
@@ -59,12 +60,13 @@ export function readResources(documents: readonly SourceDocument[], report: Impo
   });
 }
 
-function itemsOf(value: unknown, source: SourceDocument, root: DocumentPath): readonly Found[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => itemsOf(item, source, [...root, index]));
+/** The objects of a value: itself, or those of its items where it is a list, also one of Kubernetes. */
+export function objectsIn(value: unknown, source: SourceDocument, root: DocumentPath): readonly FoundObject[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => objectsIn(item, source, [...root, index]));
   if (!isRecord(value)) return [];
   const isList = textOf(value['kind'])?.endsWith('List') === true && Array.isArray(value['items']);
   if (!isList) return [{ value, source, root }];
-  return listOf(value['items']).flatMap((item, index) => itemsOf(item, source, [...root, 'items', index]));
+  return listOf(value['items']).flatMap((item, index) => objectsIn(item, source, [...root, 'items', index]));
 }
 
 /** The oldest first; those without a time keep their order, after those with one. */
