@@ -1,10 +1,9 @@
 import type { ConsulClient } from '../../consul/client';
 import { exportChain } from '../../ops/chain/export';
+import { judgeChain } from '../../ops/chain/judge';
 import { inDatacenter } from '../../ops/store/kv';
-import { compileChain } from '../../policy/chain/compile';
 import { isDefaultChain } from '../../policy/chain/decisions';
 import type { PolicyProblem } from '../../policy/plan';
-import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';
 import { readChainNow } from '../consul/chain-now';
 import { type ConsulFlags, withConsul } from '../consul/consul-connection';
@@ -51,6 +50,7 @@ async function readResolver(
     return { entry: undefined, unsaid: [{ path, message: `${message}it is no JSON` }] };
   }
 }
+
 interface Verdict {
   readonly datacenter: string;
   /** No entry shapes it: the service's instances, balanced. */
@@ -66,7 +66,8 @@ export async function lintChain(service: string, flags: ConsulFlags, io: Command
   await withConsul(flags, io, async (connection) => {
     for (const datacenter of await connection.datacenters()) {
       const chain = await readChainNow(connection.client, service, datacenter);
-      verdicts.push({ datacenter: nameOf(datacenter), ...judge(chain, service) });
+      const { problems, warnings: notHonoured } = judgeChain(chain, service);
+      verdicts.push({ datacenter: nameOf(datacenter), isDefault: isDefaultChain(chain), problems, notHonoured });
     }
   });
   if (verdicts.some(({ problems, notHonoured }) => problems.length + notHonoured.length > 0)) io.exitCode = 1;
@@ -79,16 +80,5 @@ export async function lintChain(service: string, flags: ConsulFlags, io: Command
     if (problems.length + notHonoured.length > 0) continue;
     const what = isDefault ? 'no config entry shapes its chain' : 'every field is honoured';
     io.line(`${where}${colors.green('ok')} ${service}: ${what}`);
-  }
-}
-
-function judge(chain: object, service: string): Omit<Verdict, 'datacenter'> {
-  const isDefault = isDefaultChain(chain);
-  try {
-    const { warnings } = compileChain(chain, { service, sourceAddress: '127.0.0.1' });
-    return { isDefault, problems: [], notHonoured: warnings };
-  } catch (error) {
-    if (!(error instanceof PolicyError)) throw error;
-    return { isDefault, problems: error.problems, notHonoured: [] };
   }
 }

@@ -51,7 +51,7 @@ class EntryCompiler {
       ServiceName: this.#service,
       Namespace: 'default',
       Datacenter: this.#datacenter,
-      Protocol: this.#protocol(),
+      Protocol: statedProtocol(this.#entries, this.#service) ?? 'grpc',
       StartNode,
       Nodes: this.#nodes,
       Targets: this.#targets,
@@ -61,12 +61,6 @@ class EntryCompiler {
 
   #entry(kind: string, service: string): ConfigEntry | undefined {
     return this.#entries.get(`${kind}/${service}`);
-  }
-
-  #protocol(): string {
-    const own = textOf(this.#entry('service-defaults', this.#service)?.fields['Protocol']);
-    const all = fieldsOf(this.#entry('proxy-defaults', 'global')?.fields['Config']);
-    return own ?? textOf(all['protocol']) ?? 'grpc';
   }
 
   #router(): string | undefined {
@@ -216,6 +210,12 @@ class EntryCompiler {
   #refuse(entry: ConfigEntry | undefined, path: string, why: string): void {
     this.#refused.push({ entry, path, why });
   }
+}
+
+/** That of the service's own defaults, else that of all; undefined where neither says one. */
+export function statedProtocol(entries: EntryTable, service: string): string | undefined {
+  const own = textOf(entries.get(`service-defaults/${service}`)?.fields['Protocol']);
+  return own ?? textOf(fieldsOf(entries.get('proxy-defaults/global')?.fields['Config'])['protocol']);
 }
 
 /** Only the mode: regions are not known. */

@@ -1,13 +1,11 @@
-import { compileChain } from '../../policy/chain/compile';
-import { fieldsOf, textOf } from '../../policy/chain/report';
 import type { PolicyDocument } from '../../policy/document';
 import type { PolicyProblem } from '../../policy/plan';
-import { PolicyError } from '../../policy/policy-error';
 import { exportChain } from '../chain/export';
+import { judgeChain } from '../chain/judge';
 import { type ImportLoss, ImportReport } from '../imports/report';
 import { soundDocument } from '../imports/sound';
 import { checkEntry, isLayer7 } from './check-entry';
-import { compileEntries, type EntryTable } from './compile-entries';
+import { type ChainOfEntries, compileEntries, type EntryTable, statedProtocol } from './compile-entries';
 import type { ConfigEntry } from './read';
 
 /** What becomes of the entries of one service. */
@@ -36,6 +34,14 @@ export function servicesIn(entries: readonly ConfigEntry[]): readonly string[] {
  * of its chain, compiled as Consul does, Graylane does not honour.
  */
 export function lintEntries(entries: EntryTable, service: string, datacenter: string): EntryVerdict {
+  return judgeEntries(entries, service, compileEntries(entries, service, datacenter));
+}
+
+function judgeEntries(
+  entries: EntryTable,
+  service: string,
+  { chain, refused: structure }: ChainOfEntries,
+): EntryVerdict {
   const refused = new ImportReport();
   const own = KINDS.flatMap((kind) => entries.get(`${kind}/${service}`) ?? []);
   const defaults = entries.get(`service-defaults/${service}`);
@@ -51,7 +57,7 @@ export function lintEntries(entries: EntryTable, service: string, datacenter: st
       `the protocol of ${service} is ${protocol} (expected: http, http2 or grpc, in its service-defaults)`,
     );
   }
-  const { problems, warnings, structure } = compiled(entries, service, datacenter);
+  const { problems, warnings } = judgeChain(chain, service);
   for (const { entry, path, why } of structure) {
     if (entry === undefined) refused.loss(undefined, service, [], why);
     else place(entry, refused)(path, why);
@@ -65,53 +71,35 @@ export function lintEntries(entries: EntryTable, service: string, datacenter: st
   };
 }
 
-/** The policy document that decides as the entries of a service do. Undefined where Consul refuses them. */
-export function importEntries(
-  entries: EntryTable,
-  service: string,
-  datacenter: string,
-): {
+export interface ImportedEntries {
+  /** The policy document that decides as the entries do. Undefined where Consul refuses them. */
   readonly document: PolicyDocument | undefined;
   readonly losses: readonly ImportLoss[];
   readonly notes: readonly string[];
-} {
-  const { refused } = lintEntries(entries, service, datacenter);
+  readonly chain: ChainOfEntries['chain'];
+}
+
+/** The entries of one service as its policy document. Pure. */
+export function importEntries(entries: EntryTable, service: string, datacenter: string): ImportedEntries {
+  const compiled = compileEntries(entries, service, datacenter);
+  const { chain } = compiled;
+  const { refused } = judgeEntries(entries, service, compiled);
   if (refused.length > 0) {
     const losses = refused.map((each) => ({ ...each, message: `${each.message}; Consul refuses it` }));
-    return { document: undefined, losses, notes: [] };
+    return { document: undefined, losses, notes: [], chain };
   }
-  const { chain } = compileEntries(entries, service, datacenter);
   const resolver = entries.get(`service-resolver/${service}`)?.fields;
   const { document, unsaid, warnings, notes } = exportChain(chain, { service, resolver });
   const losses = placed([...unsaid, ...warnings], entries);
   const report = new ImportReport();
   const sound = document && soundDocument(document, report);
-  return { document: sound, losses: [...losses, ...report.losses], notes };
-}
-
-interface Compiled {
-  readonly problems: readonly PolicyProblem[];
-  readonly warnings: readonly PolicyProblem[];
-  readonly structure: ReturnType<typeof compileEntries>['refused'];
-}
-
-function compiled(entries: EntryTable, service: string, datacenter: string): Compiled {
-  const { chain, refused: structure } = compileEntries(entries, service, datacenter);
-  try {
-    const { warnings } = compileChain(chain, { service, sourceAddress: '127.0.0.1' });
-    return { problems: [], warnings, structure };
-  } catch (error) {
-    if (!(error instanceof PolicyError)) throw error;
-    return { problems: error.problems, warnings: [], structure };
-  }
+  return { document: sound, losses: [...losses, ...report.losses], notes, chain };
 }
 
 /** Undefined where the entries do not say, so that it stands somewhere else. */
 function protocolOf(entries: EntryTable, service: string): string | undefined {
-  const own = textOf(entries.get(`service-defaults/${service}`)?.fields['Protocol']);
-  const all = textOf(fieldsOf(entries.get('proxy-defaults/global')?.fields['Config'])['protocol']);
   const hasDefaults = entries.has(`service-defaults/${service}`) || entries.has('proxy-defaults/global');
-  return own ?? all ?? (hasDefaults ? 'tcp' : undefined);
+  return statedProtocol(entries, service) ?? (hasDefaults ? 'tcp' : undefined);
 }
 
 function place({ path, report: own }: ConfigEntry, into: ImportReport): (field: string, text: string) => void {

@@ -1,5 +1,4 @@
 import type { Plan } from '../../policy/plan';
-import { compileEntries } from '../entries/compile-entries';
 import { importEntries, tableOf } from '../entries/lint';
 import { readEntries } from '../entries/read';
 import { importGateway } from '../gateway/import';
@@ -53,9 +52,8 @@ function entryRulesOf(
   report: ImportReport,
 ): ForeignRules | { readonly fault: string } {
   const entries = tableOf(readEntries(texts, report));
-  const { document, losses } = importEntries(entries, service, USUAL_DATACENTER);
+  const { document, losses, chain } = importEntries(entries, service, USUAL_DATACENTER);
   if (document === undefined) return { fault: losses[0]?.message ?? `${service}: no entries that a policy could say` };
-  const { chain } = compileEntries(entries, service, USUAL_DATACENTER);
   const names = routes.map(({ name }) => name);
   return {
     source: createEntriesMeaning(chain, service),
