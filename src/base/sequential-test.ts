@@ -22,6 +22,11 @@ const FEW: Prior = { bad: 0.5, good: 20 };
 /** Any share alike: calls above a median. */
 export const ANY: Prior = { bad: 0.5, good: 0.5 };
 
+/** About twice this share (0..1): calls above a quantile. Of a median, any share. */
+export function aboveShare(allowed: number): Prior {
+  return { bad: ANY.bad, good: Math.max(ANY.good, ANY.bad / (2 * allowed) - ANY.bad) };
+}
+
 /**
  * Evidence, as a natural logarithm, that canary's share of bad calls exceeds that of stable by more than `margin`
  * (0..1).

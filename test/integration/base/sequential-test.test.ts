@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random';
 import {
+  aboveShare,
   type Counts,
   evidenceAbove,
   evidenceBelow,
@@ -59,6 +60,13 @@ describe('evidence, looked at 100 times over', () => {
 
   it('of a share above a limit errs no more than stated', () => {
     expect(alarms((c) => evidenceAbove(c, 0.01), 0.01, 0)).toBeLessThanOrEqual(RATE * RUNS);
+  });
+
+  it.each([0.5, 0.05, 0.01])('of calls above a quantile errs no more than stated, looked for at %f', (allowed) => {
+    const prior = aboveShare(allowed);
+    expect(alarms((c) => evidenceAbove(c, allowed, prior), allowed, 0)).toBeLessThanOrEqual(RATE * RUNS);
+    const excess = alarms((c, s) => evidenceOfExcess(c, s, 0, prior), allowed, allowed);
+    expect(excess).toBeLessThanOrEqual(RATE * RUNS);
   });
 
   it('finds what is there', () => {

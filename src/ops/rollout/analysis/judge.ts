@@ -1,4 +1,5 @@
 import {
+  aboveShare,
   type Counts,
   evidenceAbove,
   evidenceNeeded,
@@ -161,10 +162,12 @@ function judgeDuration(
   const limit = context.slowCalls?.limitMs ?? Math.min(factor * ofStable, stable.boundsMs.at(-1) ?? 0);
   const slowCanary = slowerThan(canary, limit);
   const slowStable = slowerThan(stable, limit);
-  const slowCalls = addSlowCalls(context.slowCalls, limit, slowCanary, 1 - share);
+  const allowed = 1 - share;
+  const slowCalls = addSlowCalls(context.slowCalls, limit, slowCanary, allowed);
   const usual = minus(slowCalls.seen, slowCalls.worst);
+  const prior = aboveShare(allowed);
   const evidenceOf = (counts: Counts): number =>
-    Math.min(evidenceAbove(counts, 1 - share), evidenceOfExcess(counts, slowStable, 0));
+    Math.min(evidenceAbove(counts, allowed, prior), evidenceOfExcess(counts, slowStable, 0, prior));
   const evidence = evidenceOf(usual);
   const alarmAt = evidenceNeeded(context.falseAlarmRate);
   const isOneBurst = evidence < alarmAt && evidenceOf(slowCanary) >= alarmAt;
@@ -173,7 +176,7 @@ function judgeDuration(
   const message =
     `canary ${quantile} ${formatMs(ofCanary)}, stable ${formatMs(ofStable)}; ` +
     `about ${formatCount(slowCanary.bad)} of ${formatCount(slowCanary.calls)} canary calls (${formatPercent(slowCanary.bad / slowCanary.calls)}) ` +
-    `took longer than ${formatMs(limit)}, allowed ${formatPercent(1 - share)}`;
+    `took longer than ${formatMs(limit)}, allowed ${formatPercent(allowed)}`;
   return {
     verdict: evidence >= alarmAt ? 'fail' : tooEarly ? 'undecided' : 'pass',
     message: isOneBurst ? `${message}; ${which} of them in one measurement` : message,

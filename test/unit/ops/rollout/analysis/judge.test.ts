@@ -89,6 +89,29 @@ describe('judge', () => {
     it('is told from one that hiccuped by the second burst', () => {
       expect(last([0, 200, 0, 200])).toBe('fail');
     });
+
+    it.each([
+      ['p50', 20],
+      ['p95', 5],
+      ['p99', 3],
+    ] as const)(
+      'of which all are slow is found at %s after %i calls beside the worst measurement',
+      (quantile, calls) => {
+        const check = { check: 'request-duration', quantile } as const;
+        const settings = { ...settingsOf(check), minimumCalls: 1 };
+        const side = (late: number, quick: number): SubsetMetrics => ({
+          ...{ calls: late + quick, failures: 0 },
+          durations: { boundsMs: [1, 10, 100], counts: [quick, 0, late, 0] },
+        });
+        let window = WINDOW;
+        const results = [100, 100 + calls].map((late) => {
+          const judged = judge(settings, { canary: side(late, 0), stable: side(0, 3 * late) }, window, undefined, 0);
+          window = { ...window, slowCalls: judged.slowCalls };
+          return judged.result.verdict;
+        });
+        expect(results).toEqual(['undecided', 'fail']);
+      },
+    );
   });
 
   it.each([
