@@ -3,7 +3,7 @@ import uPlot from 'uplot';
 import { theme } from './shell';
 import { useStore } from './store';
 
-export interface ChartSeries {
+interface ChartSeries {
   readonly label: string;
   /** A colour of tokens.css: `part-0`, `accent`, `bad`. */
   readonly color: string;
