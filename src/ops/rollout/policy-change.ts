@@ -1,4 +1,3 @@
-import { defined } from '../../base/defined';
 import { sha256 } from '../../base/sha256';
 import type {
   MatchDocument,
@@ -144,10 +143,21 @@ export function withoutRoutes(document: PolicyDocument, names: readonly string[]
 export function withCanaryAsStable(document: PolicyDocument, of: MovedSplit): Edited {
   const reset = withWeight(document, of, 0);
   if ('refusal' in reset) return reset;
-  const { tags: _tags, meta: _meta, filter: _filter, ...tuning } = subsetOf(document, of.stable) ?? {};
-  const { tags, meta, filter } = subsetOf(document, of.canary) ?? {};
-  const stable: SubsetDocument = { ...defined({ tags, meta, filter }), ...tuning };
-  return { document: { ...reset.document, subsets: { ...reset.document.subsets, [of.stable]: stable } } };
+  return { document: withSelector(reset.document, of.stable, subsetOf(document, of.canary) ?? {}) };
+}
+
+/** What says which instances a subset has; its other fields are tuning. */
+const SELECTOR = ['tags', 'notTags', 'meta', 'filter', 'port', 'lanes'] as const;
+
+/** The subset selects what `like` selects, and keeps its own tuning. */
+function withSelector(document: PolicyDocument, name: string, like: SubsetDocument): PolicyDocument {
+  const tuning: Record<string, unknown> = { ...subsetOf(document, name) };
+  for (const key of SELECTOR) delete tuning[key];
+  return { ...document, subsets: { ...document.subsets, [name]: { ...selectorOf(like), ...tuning } } };
+}
+
+function selectorOf(subset: SubsetDocument): SubsetDocument {
+  return Object.fromEntries(SELECTOR.flatMap((key) => (key in subset ? [[key, subset[key]]] : [])));
 }
 
 function findRoute({ routes }: PolicyDocument, of: MovedSplit): RouteDocument | undefined {
