@@ -37,9 +37,9 @@ export function viewRollout(
   holder: string | undefined,
   colors: Colors,
   nowMs: number,
-  room?: ScreenSize,
+  { room, name = record.service }: { readonly room?: ScreenSize | undefined; readonly name?: string } = {},
 ): readonly string[] {
-  const { service, progress, startedBy } = record;
+  const { progress, startedBy } = record;
   const { document, step, state } = progress;
   const mark = (at: number): string => {
     if (at < step || state.kind === 'completed') return colors.green('✓');
@@ -50,7 +50,7 @@ export function viewRollout(
   const driver = holder === undefined ? 'no controller drives it: run graylane rollout run' : `driven by ${holder}`;
   const place = colors[STATE_COLORS[state.kind] ?? 'yellow'](describePlace(progress));
   const head = [
-    `${colors.bold(service)} ${progress.id}  ${place}`,
+    `${colors.bold(name)} ${progress.id}  ${place}`,
     `  started ${seconds(nowMs - progress.startedAtMs)} ago by ${startedBy}${hasEnded(progress) ? '' : `; ${driver}`}`,
   ];
   const figures = viewResults(progress.results, document, colors);

@@ -9,7 +9,7 @@ import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { readRegistryView } from '../consul/registry-view';
-import { type StoreSession, withStore } from '../consul/store-session';
+import { type StoreSession, withOneStore } from '../consul/store-session';
 import { counted } from '../describe';
 import type { CommandIo } from '../io';
 import { formatOf, noteProblems, readBytes } from '../policy-files';
@@ -42,7 +42,7 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
     noteNames(document, flags, io);
     return;
   }
-  await withStore(flags, io, async (session) => {
+  await withOneStore(flags, io, async (session) => {
     const { policies, rollouts } = session;
     const by = await session.author();
     if (flags.force !== true) await refuseWithoutInstances(document, session);
@@ -91,14 +91,14 @@ function noteNames({ analysis, steps, notify = [] }: RolloutDocument, { config }
 /** Refuses a rollout whose subsets have no instances, or the same ones. */
 async function refuseWithoutInstances(
   { service, canary, stable }: RolloutDocument,
-  { connection, policies }: StoreSession,
+  { connection, policies, rollouts: { datacenter } }: StoreSession,
 ): Promise<void> {
-  const { policy } = await policies.read(service, undefined);
+  const { policy } = await policies.read(service, datacenter);
   if (policy === undefined) return;
   const plan = compileStored(service, policy.text);
   // Problems of the policy are reported when the rollout is started.
   if (plan instanceof PolicyError) return;
-  const registered = await readRegistryView(connection, { service, datacenter: undefined }, [plan]);
+  const registered = await readRegistryView(connection, { service, datacenter }, [plan]);
   const view = { ...registered, alsoUsed: [canary, stable] };
   const paths = [canary, stable].map((name) => `subsets.${name}`);
   const { findings } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });

@@ -30,6 +30,7 @@ export type ControlResult =
 
 export interface ControlContext {
   readonly policies: PolicyStore;
+  /** Its datacenter is that of the policies, too. */
   readonly rollouts: RolloutStore;
   /** Wall clock, milliseconds since 1970. */
   now(): number;
@@ -55,7 +56,7 @@ export async function beginRollout(document: RolloutDocument, deps: ControlConte
     const reason = `a rollout of ${service} is under way: ${id} of ${former.startedBy}, ${state.kind} at step ${step + 1}`;
     return refused(reason, `run graylane rollout status ${service}, or abort it`);
   }
-  const policy = await deps.policies.read(service, undefined);
+  const policy = await deps.policies.read(service, deps.rollouts.datacenter);
   const fit = checkPolicy(policy, document, deps.now());
   if ('kind' in fit) return fit;
   const nowMs = deps.now();
@@ -104,7 +105,7 @@ async function tryControl(
   command: RolloutCommand,
   deps: ControlContext,
 ): Promise<ControlResult | undefined> {
-  const { record, service } = stored;
+  const { record, name: service } = stored;
   if (record === undefined) return refused(`${service} has no rollout`, `run graylane rollout start ${service}`);
   const { progress } = record;
   const { kind } = progress.state;
@@ -113,7 +114,7 @@ async function tryControl(
   }
   let { policy } = record;
   if (command === 'resume' || command === 'promote' || command === 'promote-full') {
-    const found = await deps.policies.read(service, undefined);
+    const found = await deps.policies.read(service, deps.rollouts.datacenter);
     const fit = checkPolicy(found, progress.document, deps.now(), true);
     if ('kind' in fit) return fit;
     // To resume is to accept the policy as it is now.

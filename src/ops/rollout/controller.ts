@@ -3,7 +3,7 @@ import { messageOf } from './analysis/requests';
 import type { Lease } from './lease';
 import { type ReconcileResult, type RolloutContext, reconcile } from './reconcile';
 import { hasEnded, type RolloutRecord } from './record';
-import type { RolloutWatch } from './store';
+import type { RecordWatch } from './record-store';
 
 /** Callbacks of a controller. Each is called when something changed, not for every look. */
 export interface ControllerWatch {
@@ -20,7 +20,7 @@ export interface ControllerOptions {
   readonly lease: Lease;
   readonly watch: ControllerWatch;
   /** Watches one rollout while it is under way, so that the controller reacts at once. */
-  readonly listen: (service: string, onChange: () => void) => RolloutWatch;
+  readonly listen: (service: string, onChange: () => void) => RecordWatch;
   /** Ends the controller; what is being written is written to its end. */
   readonly signal: AbortSignal;
 }
@@ -43,7 +43,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
   const reporter = createStatusReporter('*', watch);
   while (!signal.aborted) {
     try {
-      for (const service of await deps.rollouts.services()) {
+      for (const service of await deps.rollouts.names()) {
         if (!loops.has(service)) loops.set(service, runRollout(service, options, false));
       }
       reporter.problem(undefined);
@@ -67,7 +67,7 @@ export async function runRollout(
   const { deps, lease, signal } = options;
   const reporter = createStatusReporter(service, options.watch);
   const pause = createInterruptibleSleep(signal);
-  let changes: RolloutWatch | undefined;
+  let changes: RecordWatch | undefined;
   let lost = 0;
   try {
     while (!signal.aborted) {

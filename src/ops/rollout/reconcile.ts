@@ -28,7 +28,8 @@ import {
   type RolloutRecord,
   transitionOf,
 } from './record';
-import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
+import type { RecordOutcome } from './record-store';
+import type { RolloutStore, StoredRollout } from './store';
 
 /**
  * The stores and effects that a reconciliation needs. Handed in, so that this room knows neither instances nor
@@ -36,6 +37,7 @@ import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
  */
 export interface RolloutContext {
   readonly policies: PolicyStore;
+  /** Its datacenter is that of the policies, too. */
   readonly rollouts: RolloutStore;
   /**
    * Why the canary's healthy instances cannot carry the calls that a policy would send them, as `policy apply` judges
@@ -90,7 +92,7 @@ export async function reconcile(
     if (!(await deps.rollouts.lock(service, session, deps.name))) return { kind: 'lost' };
   }
   // Read after the record: should another controller have written both meanwhile, the record no longer holds.
-  const policy = await deps.policies.read(service, undefined);
+  const policy = await deps.policies.read(service, deps.rollouts.datacenter);
   const turn: Turn = {
     stored,
     record,
