@@ -54,19 +54,19 @@ export interface RolloutContext {
   readonly name: string;
 }
 
-export type ReconcileResult =
+export type ReconcileResult<R = RolloutRecord> =
   /** Wrote something: look again at once. The record is the one before it. */
-  | { readonly kind: 'acted'; readonly record: RolloutRecord }
+  | { readonly kind: 'acted'; readonly record: R }
   /** Record, policy or lock were no longer as they were read: nothing was written, look again. */
   | { readonly kind: 'lost' }
   /** Nothing to do before `wakeMs` (wall clock), unless something changes. */
-  | { readonly kind: 'idle'; readonly wakeMs: number | undefined; readonly record: RolloutRecord }
-  | { readonly kind: 'ended'; readonly record: RolloutRecord }
+  | { readonly kind: 'idle'; readonly wakeMs: number | undefined; readonly record: R }
+  | { readonly kind: 'ended'; readonly record: R }
   | { readonly kind: 'none' }
   /** Another controller has the lock. */
-  | { readonly kind: 'standby'; readonly holder: string; readonly record: RolloutRecord }
+  | { readonly kind: 'standby'; readonly holder: string; readonly record: R }
   /** Consul refuses the write. Nothing was changed. */
-  | { readonly kind: 'refused'; readonly reason: string; readonly record: RolloutRecord };
+  | { readonly kind: 'refused'; readonly reason: string; readonly record: R };
 
 /** Attempts to deliver a notice; after that the rollout continues without it. */
 const NOTICE_ATTEMPTS = 3;
@@ -145,7 +145,7 @@ async function applyAndSave(turn: Turn, action: PolicyAction): Promise<Reconcile
     progress.waitingFor === why ? idle(record) : save(turn, waitFor(progress, why));
   // Only a rollback continues after a foreign change: it takes the weight out of the changed policy.
   if (policyStatus.kind === 'invalid') return wait(policyStatus.message);
-  const edited = applyAction(policyStatus.document, action, rollout);
+  const edited = applyAction(policyStatus.document, action, rollout, policy.history);
   if ('refusal' in edited) return wait(edited.refusal);
   const confirmed = confirmAction(progress, action.number, deps.now());
   if (JSON.stringify(edited.document) === JSON.stringify(policyStatus.document))
