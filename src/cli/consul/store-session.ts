@@ -1,5 +1,6 @@
 import { GraylaneError } from '../../base/errors';
 import { createRolloutStore, type RolloutStore, type StoredRollout } from '../../ops/rollout/store';
+import { createWavesStore, type WavesStore } from '../../ops/rollout/waves/record';
 import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
 import { createPolicyStore, findAuthor, type PolicyStore } from '../../ops/store/policy-store';
 import { CommandError } from '../command';
@@ -13,6 +14,8 @@ export interface StoreSession {
   /** Of the first datacenter that `--dc` names; the agent's own without it. */
   readonly rollouts: RolloutStore;
   rolloutsIn(datacenter: string | undefined): RolloutStore;
+  /** Of the agent's own datacenter. */
+  readonly waves: WavesStore;
   /** What `--dc` names. */
   readonly datacenters: readonly (string | undefined)[];
   /** Name of the token's owner; asked for when there is something to write. */
@@ -38,6 +41,7 @@ export async function withStore<T>(
       policies: createPolicyStore({ client, signing }),
       rollouts: createRolloutStore(client, datacenters[0]),
       rolloutsIn: (datacenter) => createRolloutStore(client, datacenter),
+      waves: createWavesStore(client),
       datacenters,
       author: () => {
         author ??= findAuthor(client);

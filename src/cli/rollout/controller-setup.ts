@@ -17,6 +17,14 @@ import { type ListenAddress, MAX_LOAD_FACTOR } from '../flags';
 import type { CommandIo } from '../io';
 import { formatOf, noteProblems, readBytes } from '../policy-files';
 
+/** What controllers of all datacenters have in common. */
+export interface ControllerSetUp {
+  readonly ttlSeconds: number;
+  readonly config: ControllerConfig;
+  /** Of the controller, for the history. */
+  readonly name: string;
+}
+
 interface ContextSettings {
   /** Name of the controller, for the history. */
   readonly name: string;

@@ -14,12 +14,21 @@ type Color = 'green' | 'red' | 'cyan' | 'yellow';
 const STATE_COLORS: Readonly<Record<string, Color>> = { aborted: 'red', completed: 'green', running: 'cyan' };
 const VERDICT_COLORS: Readonly<Record<string, Color>> = { pass: 'green', fail: 'red' };
 
+/** A rollout as it was read. */
+export interface FoundRollout {
+  readonly record: RolloutRecord;
+  /** The controller that drives it. */
+  readonly holder: string | undefined;
+  /** Undefined is the agent's own. */
+  readonly datacenter: string | undefined;
+}
+
 /** What a step is, in a few words. */
 export function describeStep(step: RolloutStep, { canary }: RolloutDocument): string {
   if ('setWeight' in step) return `${canary} to ${step.setWeight} %`;
   if ('setRoute' in step) return `route ${step.setRoute.name} to ${canary}`;
   if ('analysis' in step) return 'analysis';
-  return step.pause.durationMs === undefined ? 'pause until resumed' : `pause ${seconds(step.pause.durationMs)}`;
+  return step.pause.durationMs === undefined ? 'pause until resumed' : `pause ${formatAge(step.pause.durationMs)}`;
 }
 
 /** `running, step 3 of 7, canary at 25 %`, and what it waits for. */
@@ -51,7 +60,7 @@ export function viewRollout(
   const place = colors[STATE_COLORS[state.kind] ?? 'yellow'](describePlace(progress));
   const head = [
     `${colors.bold(name)} ${progress.id}  ${place}`,
-    `  started ${seconds(nowMs - progress.startedAtMs)} ago by ${startedBy}${hasEnded(progress) ? '' : `; ${driver}`}`,
+    `  started ${formatAge(nowMs - progress.startedAtMs)} ago by ${startedBy}${hasEnded(progress) ? '' : `; ${driver}`}`,
   ];
   const figures = viewResults(progress.results, document, colors);
   if (room === undefined) return [...head, ...steps, ...figures];
@@ -91,7 +100,7 @@ function viewTrend(
 }
 
 /** `50 ms`, `90 s`, `12 min`, `3 h` */
-function seconds(milliseconds: number): string {
+export function formatAge(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.max(0, Math.round(milliseconds))} ms`;
   const whole = Math.round(milliseconds / 1000);
   if (whole < 120) return `${whole} s`;

@@ -3,7 +3,6 @@ import { systemClock } from '../../base/clock';
 import { defined } from '../../base/defined';
 import { systemRandom } from '../../base/random';
 import type { Collecting } from '../../ops/rollout/collector/collecting';
-import type { ControllerConfig } from '../../ops/rollout/config/controller-config';
 import { type ControllerOptions, type ControllerWatch, runController, runRollout } from '../../ops/rollout/controller';
 import { openLease, SESSION_TTL_SECONDS } from '../../ops/rollout/lease';
 import type { RolloutRecord, Transition } from '../../ops/rollout/record';
@@ -14,12 +13,14 @@ import type { ConsulFlags } from '../consul/consul-connection';
 import { noRollout, type StoreSession, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import {
+  type ControllerSetUp,
   checkListen,
   createRolloutContext,
   type ListenFlags,
   listenForReports,
   readControllerFile,
 } from './controller-setup';
+import { leadWaves } from './lead-waves';
 import { describePlace } from './rollout-view';
 
 interface RunFlags extends ConsulFlags, ListenFlags {
@@ -49,16 +50,17 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
       config,
       name: `${await session.author()} (pid ${process.pid} on ${hostname()})`,
     };
-    await Promise.all(
-      session.datacenters.map((datacenter) =>
-        withController(session, datacenter, setUp, io, async (options) => {
-          if (flags.once === true && only !== undefined) {
-            finish(only, await runRollout(only, options, true), io);
-          } else if (services.length === 0) await runController(options);
-          else await Promise.all(services.map((service) => runRollout(service, options, false)));
-        }),
-      ),
+    const leading = session.datacenters.map((datacenter) =>
+      withController(session, datacenter, { ...setUp, flags }, io, async (options) => {
+        if (flags.once === true && only !== undefined) {
+          finish(only, await runRollout(only, options, true), io);
+        } else if (services.length === 0) await runController(options);
+        else await Promise.all(services.map((service) => runRollout(service, options, false)));
+      }),
     );
+    const isOfOneElsewhere = session.datacenters.length === 1 && session.datacenters[0] !== undefined;
+    if (services.length === 0 && !isOfOneElsewhere) leading.push(leadWaves(session, setUp, io));
+    await Promise.all(leading);
   });
 }
 
@@ -69,19 +71,11 @@ function checkDatacenters({ once, listen }: RunFlags, datacenters: StoreSession[
   throw new CommandError(2, `${flag}: with ${datacenters.length} datacenters (expected: one)`, 'run one for each');
 }
 
-interface ControllerSetUp {
-  readonly flags: RunFlags;
-  readonly ttlSeconds: number;
-  readonly config: ControllerConfig;
-  /** Of the controller, for the history. */
-  readonly name: string;
-}
-
 /** Runs `work` with a session of the datacenter, which ends with it. */
 async function withController(
   session: StoreSession,
   datacenter: string | undefined,
-  { flags, ttlSeconds, config, name }: ControllerSetUp,
+  { flags, ttlSeconds, config, name }: ControllerSetUp & { readonly flags: RunFlags },
   io: CommandIo,
   work: (options: ControllerOptions) => Promise<void>,
 ): Promise<void> {

@@ -1,13 +1,13 @@
 import { defined } from '../../base/defined';
 import { sleep } from '../../base/sleep';
-import { hasEnded, type RolloutRecord } from '../../ops/rollout/record';
+import { hasEnded } from '../../ops/rollout/record';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { noRollout, orFailure, readRollout, type StoreSession, withOneStore, withStore } from '../consul/store-session';
 import { type CommandIo, fields } from '../io';
 import { REDRAW } from '../live-screen';
 import type { ScreenSize } from '../wrap-text';
-import { describePlace, recordAsData, viewRollout } from './rollout-view';
+import { describePlace, type FoundRollout, recordAsData, viewRollout } from './rollout-view';
 
 const LOOK_MS = 1000;
 
@@ -39,13 +39,6 @@ async function readAll(service: string | undefined, session: StoreSession): Prom
   if (found.length > 0) return found;
   if (service !== undefined) throw noRollout(service);
   throw new CommandError(1, 'no service has a rollout', 'run graylane rollout start SERVICE --file rollout.yaml');
-}
-
-interface FoundRollout {
-  readonly record: RolloutRecord;
-  /** The controller that drives it. */
-  readonly holder: string | undefined;
-  readonly datacenter: string | undefined;
 }
 
 /** Redraws on a terminal, prints a line for each change in a pipe. Ends with the last rollout, or when interrupted. */
