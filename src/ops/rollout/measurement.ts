@@ -3,7 +3,16 @@ import { judge } from './analysis/judge';
 import { type AnalysisSettings, falseAlarmPart, resolveAnalysis, resolveBackground } from './analysis/settings';
 import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/subset-metrics';
 import type { AnalysisResult, Verdict } from './analysis/verdict';
-import { type AnalysisWindow, addAction, addNotice, type RolloutProgress, without } from './progress';
+import { rollbackGates } from './gates/gate-order';
+import {
+  type AbortReason,
+  type AnalysisWindow,
+  addAction,
+  addNotice,
+  isPlannedPause,
+  type RolloutProgress,
+  without,
+} from './progress';
 
 /** Opens a new window for the present step; all counts start at zero. */
 export function openWindow(
@@ -30,6 +39,13 @@ export function openWindow(
   };
 }
 
+/** Opens the window of the background checks where none is open, unless the canary has no calls. */
+export function openBackground(progress: RolloutProgress, nowMs: number): RolloutProgress {
+  const background = resolveBackground(progress.document);
+  if (background === undefined || progress.weight === 0 || progress.window !== undefined) return progress;
+  return openWindow(progress, 'background', background, nowMs);
+}
+
 /** The settings of the open window. */
 export function settingsOf({ document, step }: RolloutProgress, window: AnalysisWindow): AnalysisSettings {
   if (window.kind === 'background') return resolveBackground(document) ?? resolveAnalysis(document);
@@ -53,7 +69,7 @@ export function wantedMeasurement(progress: RolloutProgress, nowMs: number): Mea
 
 export function isWatching({ state, pending, window }: RolloutProgress): boolean {
   if (window === undefined || pending.length > 0) return false;
-  return state.kind === 'running' || (state.kind === 'paused' && state.why === 'step');
+  return state.kind === 'running' || isPlannedPause(state);
 }
 
 /**
@@ -99,7 +115,7 @@ export function takeMeasurement(
 /** Ends the rollout; its action sets the weight to 0 in one write. */
 export function rollBack(
   progress: RolloutProgress,
-  why: 'analysis' | 'operator',
+  why: AbortReason,
   message: string,
   nowMs: number,
   result?: AnalysisResult,
@@ -107,11 +123,15 @@ export function rollBack(
   const withResult = defined({ result });
   const aborted: RolloutProgress = {
     // Pending actions must not be done after the rollback.
-    ...without(progress, 'window', 'waitingFor'),
+    ...without(progress, 'window', 'waitingFor', 'passage'),
     pending: [],
     state: { kind: 'aborted', why, message, ...withResult, atMs: nowMs },
   };
-  const told = addAction(aborted, { kind: 'rollback', message, ...withResult });
+  const gates = rollbackGates(progress.document);
+  const told = gates.reduce(
+    (next, gate) => addAction(next, { kind: 'gate', gate, message }),
+    addAction(aborted, { kind: 'rollback', message, ...withResult }),
+  );
   return addNotice(told, 'aborted', message, nowMs, result);
 }
 

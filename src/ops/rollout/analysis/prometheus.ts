@@ -113,11 +113,25 @@ function regexOf(value: string): string {
   return textOf(value.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
 }
 
-/** Fills in `{{service}}`, `{{canary}}`, `{{stable}}` and `{{window}}`; other braces are the query's own. */
-export function fillIn(query: string, { service, canary, stable, sinceMs, nowMs }: MeasureRequest): string {
+const SUBSET = /\{\{\s*subset\s*\}\}/;
+
+/** The figures of a query: one for each subset where it names `{{subset}}`, else one result. */
+export function namesOfQuery(query: string): readonly ('result' | 'canary' | 'stable')[] {
+  return SUBSET.test(query) ? ['canary', 'stable'] : ['result'];
+}
+
+/**
+ * Fills in `{{service}}`, `{{canary}}`, `{{stable}}`, `{{window}}` and, for one of the two, `{{subset}}`; other braces
+ * are the query's own.
+ */
+export function fillIn(
+  query: string,
+  { service, canary, stable, sinceMs, nowMs }: MeasureRequest,
+  subset: string = canary,
+): string {
   const window = `${Math.max(1, Math.ceil((nowMs - sinceMs) / 1_000))}s`;
-  const values: Readonly<Record<string, string>> = { service, canary, stable, window };
-  return query.replace(/\{\{\s*(service|canary|stable|window)\s*\}\}/g, (_, name: string) =>
+  const values: Readonly<Record<string, string>> = { service, canary, stable, window, subset };
+  return query.replace(/\{\{\s*(service|canary|stable|window|subset)\s*\}\}/g, (_, name: string) =>
     textOf(values[name] ?? ''),
   );
 }
