@@ -46,6 +46,7 @@ const sliced = [
   'test/integration/propagation/three-hops.test.ts',
   'test/integration/rollout/analysis/gaps.test.ts',
   'test/integration/rollout/simulation.test.ts',
+  'test/integration/rollout/waves/waves-crash.test.ts',
 ];
 
 /** The longest, which begin first, so that none of them is alone at the end: vitest takes a small file for a quick one. */

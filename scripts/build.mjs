@@ -20,6 +20,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const schemas = [
   ['./policy.schema.json', 'src/policy/policy-schema.ts', 'policySchema'],
   ['./rollout.schema.json', 'src/ops/rollout/rollout-schema.ts', 'rolloutSchema'],
+  ['./waves.schema.json', 'src/ops/rollout/waves/waves-schema.ts', 'wavesSchema'],
   ['./controller.schema.json', 'src/ops/rollout/config/parse-controller-config.ts', 'controllerSchema'],
 ];
 

@@ -11,10 +11,11 @@ import { lists } from './lists/commands';
 import { override } from './override/commands';
 import { policy } from './policy/commands';
 import { rollout } from './rollout/commands';
+import { waves } from './rollout/waves-commands';
 
 /** Every command and group, in the order of the help. */
 const COMMANDS = [
-  ...[alone.init, policy, alone.weight, override, lane, lists, drill, rollout],
+  ...[alone.init, policy, alone.weight, override, lane, lists, drill, rollout, waves],
   ...[alone.explain, alone.simulate, alone.instances],
   ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, alone.doctor, alone.completion],
 ];

@@ -53,7 +53,7 @@ export async function readRegistryView(
   const [own, names, alsoUsed] = await Promise.all([
     readOne(client, service, datacenter, filters),
     everywhere().catch(() => undefined),
-    datacenter === undefined ? subsetsOfRollout(client, service) : undefined,
+    subsetsOfRollout(client, service, datacenter),
   ]);
   const others = (names ?? []).filter((name) => name !== own.datacenter && name !== datacenter);
   const elsewhere = await Promise.all(others.map((name) => orNone(readOne(client, service, name, filters))));
@@ -99,9 +99,13 @@ function isOf(subset: SubsetPlan, plan: Plan, service: string | undefined): bool
 }
 
 /** The subsets that a rollout under way raises and compares, whatever the weights are now. */
-async function subsetsOfRollout(client: ConsulClient, service: string): Promise<readonly string[] | undefined> {
+async function subsetsOfRollout(
+  client: ConsulClient,
+  service: string,
+  datacenter: string | undefined,
+): Promise<readonly string[] | undefined> {
   try {
-    const { record } = await createRolloutStore(client).read(service);
+    const { record } = await createRolloutStore(client, datacenter).read(service);
     if (record === undefined || hasEnded(record.progress)) return undefined;
     const { canary, stable } = record.progress.document;
     return [canary, stable];

@@ -1,5 +1,6 @@
 import { GraylaneError } from '../../base/errors';
 import { createRolloutStore, type RolloutStore, type StoredRollout } from '../../ops/rollout/store';
+import { createWavesStore, type WavesStore } from '../../ops/rollout/waves/record';
 import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
 import { createPolicyStore, findAuthor, type PolicyStore } from '../../ops/store/policy-store';
 import { CommandError } from '../command';
@@ -10,8 +11,11 @@ import { type ConsulConnection, type ConsulFlags, readSigning, withConsul } from
 export interface StoreSession {
   readonly connection: ConsulConnection;
   readonly policies: PolicyStore;
-  /** Of the agent's own datacenter. */
+  /** Of the first datacenter that `--dc` names; the agent's own without it. */
   readonly rollouts: RolloutStore;
+  rolloutsIn(datacenter: string | undefined): RolloutStore;
+  /** Of the agent's own datacenter. */
+  readonly waves: WavesStore;
   /** What `--dc` names. */
   readonly datacenters: readonly (string | undefined)[];
   /** Name of the token's owner; asked for when there is something to write. */
@@ -35,7 +39,9 @@ export async function withStore<T>(
     return await work({
       connection,
       policies: createPolicyStore({ client, signing }),
-      rollouts: createRolloutStore(client),
+      rollouts: createRolloutStore(client, datacenters[0]),
+      rolloutsIn: (datacenter) => createRolloutStore(client, datacenter),
+      waves: createWavesStore(client),
       datacenters,
       author: () => {
         author ??= findAuthor(client);
@@ -128,18 +134,36 @@ export function findRevision(stored: StoredPolicy, revision: string): StoredEntr
   return found;
 }
 
+/** Runs `work` for a command of one rollout, which is in one datacenter. Throws a CommandError for several. */
+export async function withOneStore<T>(
+  flags: ConsulFlags,
+  io: CommandIo,
+  work: (session: StoreSession) => Promise<T>,
+): Promise<T> {
+  return await withStore(flags, io, (session) => {
+    if (session.datacenters.length === 1) return work(session);
+    const message = `--dc: ${session.datacenters.join(', ')} (expected: one datacenter, as a rollout is in one)`;
+    throw new CommandError(2, message, 'name one, or write a file for graylane waves start');
+  });
+}
+
 /** Throws a CommandError when the service has none. */
 export async function readRollout(
   { rollouts }: StoreSession,
   service: string,
 ): Promise<StoredRollout & { readonly record: NonNullable<StoredRollout['record']> }> {
   const stored = await rollouts.read(service);
-  if (stored.record === undefined) throw noRollout(service);
+  if (stored.record === undefined) throw noRollout(service, rollouts.datacenter);
   return { ...stored, record: stored.record };
 }
 
-export function noRollout(service: string): CommandError {
-  return new CommandError(1, `${service} has no rollout`, `run graylane rollout start ${service} --file rollout.yaml`);
+export function noRollout(service: string, datacenter?: string): CommandError {
+  const where = datacenter === undefined ? '' : ` in ${datacenter}`;
+  return new CommandError(
+    1,
+    `${service} has no rollout${where}`,
+    `run graylane rollout start ${service} --file rollout.yaml`,
+  );
 }
 
 const AT_ONCE = 8;

@@ -1,11 +1,21 @@
 import { argument, type CommandDefinition, type CommandGroup, option } from '../command';
-import { AGENT, parseAdvertise, parseListen, parsePositive, parseWeights, parseWhole, SIGNING_KEY } from '../flags';
+import {
+  consul,
+  parseAdvertise,
+  parseListen,
+  parsePositive,
+  parseWeights,
+  parseWhole,
+  SIGNING_KEY,
+  TO_ASK,
+} from '../flags';
 
 const NAME = 'name in Consul';
+const DC = 'datacenter of the rollout; default: the one of the agent';
 const SERVICE = argument('<service>', NAME);
 const run: CommandDefinition['run'] = async () => (await import('./control-rollout.js')).controlFromFlags;
 
-/** All of them work in the datacenter of the agent: a rollout is of one datacenter's policy. */
+/** A rollout is of one datacenter's policy; `waves` is of several. */
 export const rollout: CommandGroup = {
   name: 'rollout',
   summary: 'raise a canary step by step, compare it with stable, take it back by itself',
@@ -24,7 +34,7 @@ export const rollout: CommandGroup = {
       },
       args: [SERVICE],
       options: [
-        ...AGENT,
+        ...consul(DC),
         option('-f, --file <file>', 'YAML or JSON; - is standard input'),
         option('--weights <list>', 'in place of a file: percent, with commas', parseWeights),
         option('--pause <seconds>', 'with --weights: stays so long at each', parsePositive),
@@ -45,10 +55,11 @@ export const rollout: CommandGroup = {
       summary: 'show how far a rollout is, and what its figures say',
       examples: {
         'graylane rollout status payments': 'steps, weights, canary and stable, verdicts',
-        'graylane rollout status payments --watch': 'goes on until the rollout has ended',
+        'graylane rollout status payments --watch':
+          'goes on until the rollout has ended; ends with 3 when it was taken back',
       },
       args: [argument('[service]', `${NAME}; default: all that have a rollout`)],
-      options: [...AGENT, option('-w, --watch', 'show each change; with --json an object a line')],
+      options: [...consul(TO_ASK), option('-w, --watch', 'show each change; with --json an object a line')],
       run: async () => (await import('./show-rollout.js')).showStatus,
     },
     {
@@ -56,7 +67,7 @@ export const rollout: CommandGroup = {
       summary: 'stop a rollout where it stands, the weight as it is',
       examples: { 'graylane rollout pause payments': 'until graylane rollout resume payments' },
       args: [SERVICE],
-      options: AGENT,
+      options: consul(DC),
       run,
     },
     {
@@ -67,7 +78,7 @@ export const rollout: CommandGroup = {
         'gone on from as it is now.',
       examples: { 'graylane rollout resume payments': 'after a pause step, too' },
       args: [SERVICE],
-      options: AGENT,
+      options: consul(DC),
       run,
     },
     {
@@ -77,7 +88,7 @@ export const rollout: CommandGroup = {
         'Who approved, when and on what is in the history of the rollout. resume does not continue such a step; promote passes it.',
       examples: { "graylane rollout approve payments -m 'CHG-4711, totals compared'": 'the present step' },
       args: [SERVICE],
-      options: [option('-m, --message <text>', 'what the approval rests on, for the history'), ...AGENT],
+      options: [option('-m, --message <text>', 'what the approval rests on, for the history'), ...consul(DC)],
       run,
     },
     {
@@ -88,7 +99,7 @@ export const rollout: CommandGroup = {
         'graylane rollout promote payments --full': 'all that are left: 100 % as soon as the instances can carry it',
       },
       args: [SERVICE],
-      options: [option('--full', 'all steps that are left'), ...AGENT],
+      options: [option('--full', 'all steps that are left'), ...consul(DC)],
       run,
     },
     {
@@ -97,7 +108,7 @@ export const rollout: CommandGroup = {
       description: 'Writes weight 0 itself, whether a controller runs or not, and ends the rollout.',
       examples: { "graylane rollout abort payments -m 'incident 42'": 'the reason goes into the history' },
       args: [SERVICE],
-      options: [option('-m, --message <text>', 'why, for the history'), SIGNING_KEY, ...AGENT],
+      options: [option('-m, --message <text>', 'why, for the history'), SIGNING_KEY, ...consul(DC)],
       run,
     },
     {
@@ -105,7 +116,7 @@ export const rollout: CommandGroup = {
       summary: 'list what happened in a rollout, and the rollouts before it',
       examples: { 'graylane rollout history payments': 'newest last; policies by their number in policy log' },
       args: [SERVICE],
-      options: AGENT,
+      options: consul(DC),
       run: async () => (await import('./show-rollout.js')).showHistory,
     },
     {
@@ -120,11 +131,12 @@ export const rollout: CommandGroup = {
           'in CI: until this one has ended; 0 when it reached its end, 3 when taken back',
         'graylane rollout run --listen 0.0.0.0:9464 --advertise http://10.0.0.7:9464':
           'rollouts without a provider are judged by what their clients report',
+        'graylane rollout run --dc dc1,dc2': 'of two datacenters, by one agent',
         'graylane rollout run --config controller.yaml': 'rollouts may name the providers, hooks and gates of the file',
       },
       args: [argument('[service...]', `${NAME}; default: all`)],
       options: [
-        ...AGENT,
+        ...consul('datacenters whose rollouts it drives, with commas, or all; default: the one of the agent'),
         SIGNING_KEY,
         option(
           '--config <file>',

@@ -6,7 +6,7 @@ import { type ReconcileResult, reconcile } from '../../ops/rollout/reconcile';
 import type { RolloutRecord } from '../../ops/rollout/record';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { readRollout, type StoreSession, withStore } from '../consul/store-session';
+import { readRollout, type StoreSession, withOneStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { createRolloutContext } from './controller-setup';
 import { describePlace, recordAsData } from './rollout-view';
@@ -36,7 +36,7 @@ export async function controlFromFlags(
 ): Promise<void> {
   const action = command.name() as keyof typeof DONE;
   const done = DONE[action];
-  await withStore(flags, io, async (session) => {
+  await withOneStore(flags, io, async (session) => {
     const { policies, rollouts } = session;
     const by = await session.author();
     const reason = (flags.message ?? '').trim();

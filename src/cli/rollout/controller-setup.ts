@@ -1,4 +1,5 @@
 import { defined } from '../../base/defined';
+import type { ConsulClient } from '../../consul/client';
 import { measureRollout } from '../../ops/rollout/analysis/measure-rollout';
 import { type MeasureCalls, MeasureError } from '../../ops/rollout/analysis/subset-metrics';
 import { isJudgedByClients, needsCallMetrics } from '../../ops/rollout/collector/announcer';
@@ -16,6 +17,14 @@ import { counted } from '../describe';
 import { type ListenAddress, MAX_LOAD_FACTOR } from '../flags';
 import type { CommandIo } from '../io';
 import { formatOf, noteProblems, readBytes } from '../policy-files';
+
+/** What controllers of all datacenters have in common. */
+export interface ControllerSetUp {
+  readonly ttlSeconds: number;
+  readonly config: ControllerConfig;
+  /** Of the controller, for the history. */
+  readonly name: string;
+}
 
 interface ContextSettings {
   /** Name of the controller, for the history. */
@@ -38,7 +47,7 @@ const NO_CLIENTS: MeasureCalls = async () => {
 
 /** The context of a controller, with the capacity check of `policy apply`. */
 export function createRolloutContext(
-  { connection, policies, rollouts }: StoreSession,
+  { connection, policies, rollouts }: Pick<StoreSession, 'connection' | 'policies' | 'rollouts'>,
   { name, env, config, signal, collecting }: ContextSettings,
 ): RolloutContext {
   return {
@@ -97,13 +106,12 @@ export function checkListen({ listen, advertise }: ListenFlags): void {
  */
 export async function listenForReports(
   { listen, advertise }: ListenFlags,
-  { connection: { client } }: StoreSession,
-  lease: Lease,
+  place: { readonly client: ConsulClient; readonly lease: Lease; readonly datacenter: string | undefined },
   io: CommandIo,
 ): Promise<Collecting | undefined> {
   if (listen === undefined) return undefined;
   try {
-    const collecting = await startCollecting({ ...listen, ...defined({ advertise }), client, lease });
+    const collecting = await startCollecting({ ...listen, ...defined({ advertise }), ...place });
     const told = advertise === undefined ? '' : `; clients are told ${advertise}`;
     io.note(`graylane: listens at ${collecting.address}${told}`);
     return collecting;

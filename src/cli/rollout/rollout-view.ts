@@ -14,6 +14,15 @@ type Color = 'green' | 'red' | 'cyan' | 'yellow';
 const STATE_COLORS: Readonly<Record<string, Color>> = { aborted: 'red', completed: 'green', running: 'cyan' };
 const VERDICT_COLORS: Readonly<Record<string, Color>> = { pass: 'green', fail: 'red' };
 
+/** A rollout as it was read. */
+export interface FoundRollout {
+  readonly record: RolloutRecord;
+  /** The controller that drives it. */
+  readonly holder: string | undefined;
+  /** Undefined is the agent's own. */
+  readonly datacenter: string | undefined;
+}
+
 /** What a step is, in a few words. */
 export function describeStep(step: RolloutStep, { canary }: RolloutDocument): string {
   if ('setWeight' in step) return `${canary} to ${step.setWeight} %`;
@@ -21,7 +30,7 @@ export function describeStep(step: RolloutStep, { canary }: RolloutDocument): st
   if ('analysis' in step) return 'analysis';
   if ('gate' in step) return `gate ${step.gate}`;
   if ('approval' in step) return `approval${step.approval.note === undefined ? '' : `: ${step.approval.note}`}`;
-  return step.pause.durationMs === undefined ? 'pause until resumed' : `pause ${seconds(step.pause.durationMs)}`;
+  return step.pause.durationMs === undefined ? 'pause until resumed' : `pause ${formatAge(step.pause.durationMs)}`;
 }
 
 /** `running, step 3 of 7, canary at 25 %`, and what it waits for. */
@@ -39,9 +48,9 @@ export function viewRollout(
   holder: string | undefined,
   colors: Colors,
   nowMs: number,
-  room?: ScreenSize,
+  { room, name = record.service }: { readonly room?: ScreenSize | undefined; readonly name?: string } = {},
 ): readonly string[] {
-  const { service, progress, startedBy } = record;
+  const { progress, startedBy } = record;
   const { document, step, state } = progress;
   const mark = (at: number): string => {
     if (at < step || state.kind === 'completed') return colors.green('✓');
@@ -52,8 +61,8 @@ export function viewRollout(
   const driver = holder === undefined ? 'no controller drives it: run graylane rollout run' : `driven by ${holder}`;
   const place = colors[STATE_COLORS[state.kind] ?? 'yellow'](describePlace(progress));
   const head = [
-    `${colors.bold(service)} ${progress.id}  ${place}`,
-    `  started ${seconds(nowMs - progress.startedAtMs)} ago by ${startedBy}${hasEnded(progress) ? '' : `; ${driver}`}`,
+    `${colors.bold(name)} ${progress.id}  ${place}`,
+    `  started ${formatAge(nowMs - progress.startedAtMs)} ago by ${startedBy}${hasEnded(progress) ? '' : `; ${driver}`}`,
   ];
   const figures = viewResults(progress.results, document, colors);
   if (room === undefined) return [...head, ...steps, ...figures];
@@ -93,7 +102,7 @@ function viewTrend(
 }
 
 /** `50 ms`, `90 s`, `12 min`, `3 h` */
-function seconds(milliseconds: number): string {
+export function formatAge(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.max(0, Math.round(milliseconds))} ms`;
   const whole = Math.round(milliseconds / 1000);
   if (whole < 120) return `${whole} s`;

@@ -1,22 +1,26 @@
 import { hostname } from 'node:os';
 import { systemClock } from '../../base/clock';
+import { defined } from '../../base/defined';
 import { systemRandom } from '../../base/random';
 import type { Collecting } from '../../ops/rollout/collector/collecting';
-import { type ControllerWatch, runController, runRollout } from '../../ops/rollout/controller';
+import { type ControllerOptions, type ControllerWatch, runController, runRollout } from '../../ops/rollout/controller';
 import { openLease, SESSION_TTL_SECONDS } from '../../ops/rollout/lease';
 import type { RolloutRecord, Transition } from '../../ops/rollout/record';
-import { type RolloutWatch, watchRollout } from '../../ops/rollout/store';
+import type { RecordWatch } from '../../ops/rollout/record-store';
+import { watchRollout } from '../../ops/rollout/store';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { noRollout, withStore } from '../consul/store-session';
+import { noRollout, type StoreSession, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import {
+  type ControllerSetUp,
   checkListen,
   createRolloutContext,
   type ListenFlags,
   listenForReports,
   readControllerFile,
 } from './controller-setup';
+import { leadWaves } from './lead-waves';
 import { describePlace } from './rollout-view';
 
 interface RunFlags extends ConsulFlags, ListenFlags {
@@ -39,27 +43,59 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
   checkListen(flags);
   const config = await readControllerFile(flags.config, io);
   await withStore(flags, io, async (session) => {
-    const name = `${await session.author()} (pid ${process.pid} on ${hostname()})`;
-    const { client } = session.connection;
-    const lease = openLease({ client, name: 'graylane rollout', ttlSeconds });
-    const { env, interrupted: signal } = io;
-    let collecting: Collecting | undefined;
-    try {
-      collecting = await listenForReports(flags, session, lease, io);
-      const deps = createRolloutContext(session, { name, env, signal, config, collecting });
-      const printed = printing(io);
-      const listen = (service: string, onChange: () => void): RolloutWatch =>
-        watchRollout(service, onChange, { client, clock: systemClock, random: systemRandom });
-      const options = { deps, lease, watch: collecting?.watch(printed) ?? printed, listen, signal };
-      if (flags.once === true && only !== undefined) {
-        finish(only, await runRollout(only, options, true), io);
-      } else if (services.length === 0) await runController(options);
-      else await Promise.all(services.map((service) => runRollout(service, options, false)));
-    } finally {
-      await collecting?.close();
-      await lease.close();
-    }
+    checkDatacenters(flags, session.datacenters);
+    const setUp = {
+      flags,
+      ttlSeconds,
+      config,
+      name: `${await session.author()} (pid ${process.pid} on ${hostname()})`,
+    };
+    const leading = session.datacenters.map((datacenter) =>
+      withController(session, datacenter, { ...setUp, flags }, io, async (options) => {
+        if (flags.once === true && only !== undefined) {
+          finish(only, await runRollout(only, options, true), io);
+        } else if (services.length === 0) await runController(options);
+        else await Promise.all(services.map((service) => runRollout(service, options, false)));
+      }),
+    );
+    const isOfOneElsewhere = session.datacenters.length === 1 && session.datacenters[0] !== undefined;
+    if (services.length === 0 && !isOfOneElsewhere) leading.push(leadWaves(session, setUp, io));
+    await Promise.all(leading);
   });
+}
+
+/** Throws a CommandError for flags that are of one datacenter. */
+function checkDatacenters({ once, listen }: RunFlags, datacenters: StoreSession['datacenters']): void {
+  const [flag] = [once === true ? '--once' : [], listen === undefined ? [] : '--listen'].flat();
+  if (flag === undefined || datacenters.length === 1) return;
+  throw new CommandError(2, `${flag}: with ${datacenters.length} datacenters (expected: one)`, 'run one for each');
+}
+
+/** Runs `work` with a session of the datacenter, which ends with it. */
+async function withController(
+  session: StoreSession,
+  datacenter: string | undefined,
+  { flags, ttlSeconds, config, name }: ControllerSetUp & { readonly flags: RunFlags },
+  io: CommandIo,
+  work: (options: ControllerOptions) => Promise<void>,
+): Promise<void> {
+  const { connection, policies } = session;
+  const { client } = connection;
+  const { env, interrupted: signal } = io;
+  const lease = openLease({ client, name: 'graylane rollout', ttlSeconds, datacenter });
+  let collecting: Collecting | undefined;
+  try {
+    collecting = await listenForReports(flags, { client, lease, datacenter }, io);
+    const stores = { connection, policies, rollouts: session.rolloutsIn(datacenter) };
+    const deps = createRolloutContext(stores, { name, env, signal, config, collecting });
+    const printed = printing(datacenter, io);
+    const listen = (service: string, onChange: () => void): RecordWatch =>
+      watchRollout(service, onChange, { client, clock: systemClock, random: systemRandom }, datacenter);
+    await work({ deps, lease, watch: collecting?.watch(printed) ?? printed, listen, signal });
+  } finally {
+    await collecting?.close();
+    await lease.close();
+  }
 }
 
 function finish(service: string, record: RolloutRecord | undefined, io: CommandIo): void {
@@ -73,7 +109,8 @@ function finish(service: string, record: RolloutRecord | undefined, io: CommandI
 }
 
 /** Prints each transition as a line. Messages about this controller go to standard error. */
-function printing(io: CommandIo): ControllerWatch {
+function printing(datacenter: string | undefined, io: CommandIo): ControllerWatch {
+  const nameOf = (service: string): string => (datacenter === undefined ? service : `${service} in ${datacenter}`);
   const printed = new Map<string, number>();
   return {
     onRecord(service, { progress, transitions }) {
@@ -81,20 +118,21 @@ function printing(io: CommandIo): ControllerWatch {
       const from = printed.get(key);
       printed.set(key, transitions.at(-1)?.number ?? 0);
       const at = io.colors.dim(new Date().toISOString());
-      if (from === undefined) io.line(`${at} ${io.colors.bold(service)} ${progress.id}: ${describePlace(progress)}`);
+      if (from === undefined)
+        io.line(`${at} ${io.colors.bold(nameOf(service))} ${progress.id}: ${describePlace(progress)}`);
       for (const each of transitions) {
         // What was there before this controller looked is in the history.
         if (from === undefined || each.number <= from) continue;
-        io.jsonLine({ service, rollout: progress.id, ...each });
-        io.line(describe(service, each, progress.document.steps.length, io));
+        io.jsonLine({ service, ...defined({ datacenter }), rollout: progress.id, ...each });
+        io.line(describe(nameOf(service), each, progress.document.steps.length, io));
       }
     },
     onRole(service, role, holder) {
-      if (role === 'leader') io.note(`graylane: ${service}: this controller drives the rollout`);
-      else io.note(`graylane: ${service}: ${holder} drives the rollout; this controller stands by`);
+      if (role === 'leader') io.note(`graylane: ${nameOf(service)}: this controller drives the rollout`);
+      else io.note(`graylane: ${nameOf(service)}: ${holder} drives the rollout; this controller stands by`);
     },
     onProblem(service, problem) {
-      const about = service === '*' ? 'rollouts' : service;
+      const about = nameOf(service === '*' ? 'rollouts' : service);
       if (problem === undefined) io.note(`graylane: ${about}: goes on`);
       else io.note(`graylane: ${about}: nothing moves: ${problem}; goes on trying`);
     },

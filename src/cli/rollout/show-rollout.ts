@@ -1,11 +1,13 @@
+import { defined } from '../../base/defined';
 import { sleep } from '../../base/sleep';
-import { hasEnded, type RolloutRecord } from '../../ops/rollout/record';
+import { hasEnded } from '../../ops/rollout/record';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { noRollout, orFailure, readRollout, type StoreSession, withStore } from '../consul/store-session';
+import { noRollout, orFailure, readRollout, type StoreSession, withOneStore, withStore } from '../consul/store-session';
 import { type CommandIo, fields } from '../io';
 import { REDRAW } from '../live-screen';
-import { describePlace, recordAsData, viewRollout } from './rollout-view';
+import type { ScreenSize } from '../wrap-text';
+import { describePlace, type FoundRollout, recordAsData, viewRollout } from './rollout-view';
 
 const LOOK_MS = 1000;
 
@@ -18,24 +20,26 @@ export async function showStatus(
   await withStore(flags, io, async (session) => {
     if (flags.watch === true) return watch(service, session, io);
     const found = await readAll(service, session);
-    io.json(found.map(({ record, holder }) => recordAsData(record, holder)));
-    for (const { record, holder } of found) {
-      for (const line of viewRollout(record, holder, io.colors, Date.now())) io.line(line);
-    }
+    io.json(found.map(asData));
+    for (const each of found) for (const line of linesOf(each, io)) io.line(line);
   });
 }
 
-async function readAll(service: string | undefined, { rollouts }: StoreSession): Promise<readonly FoundRollout[]> {
-  const names = service === undefined ? await rollouts.services() : [service];
-  const stored = await Promise.all(names.map((name) => rollouts.read(name)));
-  const found = stored.flatMap(({ record, holder }) => (record === undefined ? [] : [{ record, holder }]));
+async function readAll(service: string | undefined, session: StoreSession): Promise<readonly FoundRollout[]> {
+  const { datacenters } = session;
+  const stored = await Promise.all(
+    datacenters.map(async (datacenter) => {
+      const rollouts = session.rolloutsIn(datacenter);
+      const names = service === undefined ? await rollouts.names() : [service];
+      const read = await Promise.all(names.map((name) => rollouts.read(name)));
+      return read.flatMap(({ record, holder }) => (record === undefined ? [] : [{ record, holder, datacenter }]));
+    }),
+  );
+  const found = stored.flat();
   if (found.length > 0) return found;
   if (service !== undefined) throw noRollout(service);
   throw new CommandError(1, 'no service has a rollout', 'run graylane rollout start SERVICE --file rollout.yaml');
 }
-
-/** `holder`: the controller that drives it. */
-type FoundRollout = { readonly record: RolloutRecord; readonly holder: string | undefined };
 
 /** Redraws on a terminal, prints a line for each change in a pipe. Ends with the last rollout, or when interrupted. */
 async function watch(service: string | undefined, session: StoreSession, io: CommandIo): Promise<void> {
@@ -48,17 +52,22 @@ async function watch(service: string | undefined, session: StoreSession, io: Com
     if (isLive) io.write(REDRAW);
     // The last row stays free for the cursor.
     const room = { rows: Math.floor((io.rows - 1) / found.length), columns: io.columns };
-    for (const { record, holder } of found) {
-      const isNew = stamps.get(record.service) !== `${record.stamp} ${holder}`;
-      stamps.set(record.service, `${record.stamp} ${holder}`);
-      if (isLive) for (const line of viewRollout(record, holder, io.colors, Date.now(), room)) io.line(line);
+    for (const each of found) {
+      const { record, holder } = each;
+      const name = nameOfFound(each);
+      const isNew = stamps.get(name) !== `${record.stamp} ${holder}`;
+      stamps.set(name, `${record.stamp} ${holder}`);
+      if (isLive) for (const line of linesOf(each, io, room)) io.line(line);
       else if (isNew) {
-        io.jsonLine(recordAsData(record, holder));
-        io.line(`${new Date().toISOString()} ${record.service} ${describePlace(record.progress)}`);
+        io.jsonLine(asData(each));
+        io.line(`${new Date().toISOString()} ${name} ${describePlace(record.progress)}`);
       }
     }
     if (isLive && problem !== undefined) io.line(io.colors.yellow(problem));
-    if (found.every(({ record }) => hasEnded(record.progress))) return;
+    if (found.every(({ record }) => hasEnded(record.progress))) {
+      if (found.some(({ record }) => record.progress.state.kind === 'aborted')) io.exitCode = 3;
+      return;
+    }
     await sleep(LOOK_MS, interrupted);
     const next = await orFailure(readAll(service, session));
     if ('failure' in next) {
@@ -71,9 +80,21 @@ async function watch(service: string | undefined, session: StoreSession, io: Com
   }
 }
 
+function nameOfFound({ record: { service }, datacenter }: FoundRollout): string {
+  return datacenter === undefined ? service : `${service} in ${datacenter}`;
+}
+
+function asData({ record, holder, datacenter }: FoundRollout): Record<string, unknown> {
+  return { ...recordAsData(record, holder), ...defined({ datacenter }) };
+}
+
+function linesOf(found: FoundRollout, io: CommandIo, room?: ScreenSize): readonly string[] {
+  return viewRollout(found.record, found.holder, io.colors, Date.now(), { room, name: nameOfFound(found) });
+}
+
 /** `rollout history`. */
 export async function showHistory(service: string, flags: ConsulFlags, io: CommandIo): Promise<void> {
-  await withStore(flags, io, async (session) => {
+  await withOneStore(flags, io, async (session) => {
     const { record } = await readRollout(session, service);
     const { progress, transitions, past, startedBy } = record;
     io.json({ service, id: progress.id, startedBy, state: progress.state, transitions, past });

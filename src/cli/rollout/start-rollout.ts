@@ -1,19 +1,16 @@
-import { judgeEffect } from '../../ops/effect/effect';
 import { isJudgedByClients } from '../../ops/rollout/collector/announcer';
 import { CLIENTS, checkNames } from '../../ops/rollout/config/controller-config';
 import { beginRollout } from '../../ops/rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
 import { parseRollout, validateRollout } from '../../ops/rollout/validate';
-import { compileStored } from '../../ops/store/policy-text';
-import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { readRegistryView } from '../consul/registry-view';
-import { type StoreSession, withStore } from '../consul/store-session';
+import { withOneStore } from '../consul/store-session';
 import { counted } from '../describe';
 import type { CommandIo } from '../io';
 import { formatOf, noteProblems, readBytes } from '../policy-files';
 import { readControllerFile } from './controller-setup';
+import { missingInstances } from './missing-instances';
 import { describeStep } from './rollout-view';
 
 interface StartFlags extends ConsulFlags {
@@ -42,10 +39,14 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
     noteNames(document, flags, io);
     return;
   }
-  await withStore(flags, io, async (session) => {
+  await withOneStore(flags, io, async (session) => {
     const { policies, rollouts } = session;
     const by = await session.author();
-    if (flags.force !== true) await refuseWithoutInstances(document, session);
+    const missing = flags.force === true ? undefined : await missingInstances(document, rollouts.datacenter, session);
+    if (missing !== undefined) {
+      const next = 'see that both are registered, or, if it is meant, --force';
+      throw new CommandError(1, `refused, nothing was started: ${missing}`, next);
+    }
     const begun = await beginRollout(document, { policies, rollouts, by, now: Date.now });
     if (begun.kind === 'refused') throw new CommandError(1, begun.reason, begun.nextStep);
     const { id } = begun.record.progress;
@@ -86,27 +87,6 @@ function noteNames({ analysis, steps, notify = [] }: RolloutDocument, { config }
   const names = [...providers.map((name) => `provider ${name}`), ...notify.map((name) => `hook ${name}`)];
   if (names.length === 0) return;
   io.note(`looked up by the controller (graylane rollout run --config): ${names.join(', ')}; --config checks it here`);
-}
-
-/** Refuses a rollout whose subsets have no instances, or the same ones. */
-async function refuseWithoutInstances(
-  { service, canary, stable }: RolloutDocument,
-  { connection, policies }: StoreSession,
-): Promise<void> {
-  const { policy } = await policies.read(service, undefined);
-  if (policy === undefined) return;
-  const plan = compileStored(service, policy.text);
-  // Problems of the policy are reported when the rollout is started.
-  if (plan instanceof PolicyError) return;
-  const registered = await readRegistryView(connection, { service, datacenter: undefined }, [plan]);
-  const view = { ...registered, alsoUsed: [canary, stable] };
-  const paths = [canary, stable].map((name) => `subsets.${name}`);
-  const { findings } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
-  const harms = findings.filter(({ path, subset }) => paths.includes(path) || paths.includes(`subsets.${subset}`));
-  if (harms.length === 0) return;
-  const texts = [...new Set(harms.map(({ text }) => text))].join('; ');
-  const next = 'see that both are registered, or, if it is meant, --force';
-  throw new CommandError(1, `refused, nothing was started: ${texts}`, next);
 }
 
 /** The rollout is judged by reports of clients. */

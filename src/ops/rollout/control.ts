@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import { sleep } from '../../base/sleep';
 import type { PolicyDocument } from '../../policy/document';
 import { PolicyError } from '../../policy/policy-error';
@@ -6,9 +7,11 @@ import type { PolicyStore } from '../store/policy-store';
 import { compileStored, contentDigest, documentText } from '../store/policy-text';
 import { abortRollout, approveRollout, pauseRollout, promoteRollout, resumeRollout, startRollout } from './advance';
 import type { RolloutDocument } from './document';
+import { rollBack } from './measurement';
 import { canaryWeight, describeInvalid, overrideInForce, policyStatusOf, testersOf, withWeight } from './policy-change';
 import type { RolloutProgress } from './progress';
 import {
+  type Actor,
   hasEnded,
   MAX_PAST,
   MAX_RECORD_BYTES,
@@ -30,6 +33,7 @@ export type ControlResult =
 
 export interface ControlContext {
   readonly policies: PolicyStore;
+  /** Its datacenter is that of the policies, too. */
   readonly rollouts: RolloutStore;
   /** Wall clock, milliseconds since 1970. */
   now(): number;
@@ -37,6 +41,11 @@ export interface ControlContext {
   readonly by: string;
   /** Reason of an abort, or what an approval rests on. */
   readonly reason?: string;
+  /**
+   * Of the rollout that is begun, or that alone the command is for: what has been begun with this ID is not begun again.
+   * Default: a new one; whichever is under way.
+   */
+  readonly id?: string;
 }
 
 /** A controller may write the record at any time; the command is then applied to the new record. */
@@ -50,37 +59,80 @@ export async function beginRollout(document: RolloutDocument, deps: ControlConte
   const { service } = document;
   const stored = await deps.rollouts.read(service);
   const former = stored.record;
-  if (former !== undefined && !hasEnded(former.progress)) {
-    const { id, state, step } = former.progress;
-    const reason = `a rollout of ${service} is under way: ${id} of ${former.startedBy}, ${state.kind} at step ${step + 1}`;
-    return refused(reason, `run graylane rollout status ${service}, or abort it`);
-  }
-  const policy = await deps.policies.read(service, undefined);
+  if (former !== undefined && hasRollout(former, deps.id)) return { kind: 'done', record: former };
+  const other = refusalOfOther(former);
+  if (other !== undefined) return other;
+  const policy = await deps.policies.read(service, deps.rollouts.datacenter);
   const fit = checkPolicy(policy, document, deps.now());
   if ('kind' in fit) return fit;
   const nowMs = deps.now();
   const weight = canaryWeight(fit.document, document);
-  const progress = startRollout({ id: newId(nowMs), document, weight }, nowMs);
-  const blank: RolloutRecord = {
-    format: 1,
-    service,
-    number: former?.number ?? 0,
-    stamp: newStamp(),
-    startedBy: deps.by,
-    progress,
-    policy: writtenPolicyOf(policy),
-    transitions: [],
-    past: former === undefined ? [] : [...former.past, pastOf(former)].slice(-MAX_PAST),
-  };
+  const progress = startRollout({ id: deps.id ?? newId(nowMs), document, weight }, nowMs);
+  const blank = { ...blankRecord(progress, former, deps), policy: writtenPolicyOf(policy) };
   const message = `${document.steps.length} steps, ${document.canary} against ${document.stable}`;
   const started = { event: 'started', step: 0, weight, message };
-  const record = nextRecord(blank, {}, { by: deps.by, at: new Date(nowMs).toISOString() }, [started]);
+  const record = nextRecord(blank, {}, actorOf(deps), [started]);
   if (Buffer.byteLength(JSON.stringify({ ...record, past: [] })) > MAX_RECORD_BYTES / 2) {
     const reason = `the rollout: ${Buffer.byteLength(JSON.stringify(document))} bytes as JSON (expected: at most ${MAX_RECORD_BYTES / 2})`;
     return refused(reason, 'shorten it');
   }
   const faster = `somebody else has just started a rollout of ${service}, and nothing of yours was written`;
   return (await write(stored, record, deps)) ?? refused(faster, `run graylane rollout status ${service}`);
+}
+
+/**
+ * Why a rollout of this document could not begin now, though nothing is under way; undefined: it could. Reads the policy.
+ * Rejects with POLICY_UNAVAILABLE.
+ */
+export async function refusalToBegin(
+  document: RolloutDocument,
+  { policies, rollouts, now }: Pick<ControlContext, 'policies' | 'rollouts' | 'now'>,
+): Promise<Refused | undefined> {
+  const { record } = await rollouts.read(document.service);
+  const other = refusalOfOther(record);
+  if (other !== undefined) return other;
+  const fit = checkPolicy(await policies.read(document.service, rollouts.datacenter), document, now());
+  return 'kind' in fit ? fit : undefined;
+}
+
+/**
+ * Writes that the rollout of `deps.id` was ended before it began, so that whoever is about to begin it cannot any more.
+ * One that was begun, and one of others that is under way, is left as it is. Rejects with POLICY_UNAVAILABLE.
+ */
+export async function cancelRollout(document: RolloutDocument, deps: ControlContext): Promise<ControlResult> {
+  const stored = await deps.rollouts.read(document.service);
+  const former = stored.record;
+  if (former !== undefined && (hasRollout(former, deps.id) || !hasEnded(former.progress))) {
+    return { kind: 'done', record: former };
+  }
+  const nowMs = deps.now();
+  const begun = startRollout({ id: deps.id ?? newId(nowMs), document, weight: 0 }, nowMs);
+  const message = `never begun: ${deps.reason ?? `cancelled by ${deps.by}`}`;
+  const progress: RolloutProgress = { ...begun, state: { kind: 'aborted', why: 'operator', message, atMs: nowMs } };
+  const cancelled = { event: 'aborted', step: 0, weight: 0, message };
+  const record = nextRecord(blankRecord(progress, former, deps), {}, actorOf(deps), [cancelled]);
+  const faster = 'another writer was faster';
+  return (await write(stored, record, deps)) ?? refused(faster, 'try again');
+}
+
+/**
+ * Takes a rollout back that has completed: it counts as aborted, and the canary gives back its weight, after `promote`
+ * stable its former instances, too. Follow with `reconcile()`. Rejects with POLICY_UNAVAILABLE.
+ */
+export async function abortCompleted(service: string, deps: ControlContext): Promise<ControlResult> {
+  const stored = await deps.rollouts.read(service);
+  const { record } = stored;
+  if (record?.progress.id !== deps.id || record?.progress.state.kind !== 'completed') {
+    return refused(`${service} has no completed rollout ${deps.id}`, `run graylane rollout history ${service}`);
+  }
+  const promotedIn = record.transitions.findLast(({ event }) => event === 'promote')?.policy;
+  const back = rollBack(record.progress, 'operator', reasonFor(deps), deps.now());
+  const pending = back.pending.map((action) =>
+    action.kind === 'rollback' ? { ...action, late: defined({ promotedIn }) } : action,
+  );
+  const asked = { event: 'abort', step: back.step, weight: back.weight, message: 'asked for after its end' };
+  const written = nextRecord(record, { progress: { ...back, pending } }, actorOf(deps), [asked]);
+  return (await write(stored, written, deps)) ?? refused('another writer was faster', 'try again');
 }
 
 /** Carries out a person's command. A running controller reacts at once. Rejects with POLICY_UNAVAILABLE. */
@@ -104,16 +156,19 @@ async function tryControl(
   command: RolloutCommand,
   deps: ControlContext,
 ): Promise<ControlResult | undefined> {
-  const { record, service } = stored;
+  const { record, name: service } = stored;
   if (record === undefined) return refused(`${service} has no rollout`, `run graylane rollout start ${service}`);
   const { progress } = record;
+  if (deps.id !== undefined && progress.id !== deps.id) {
+    return refused(`the rollout of ${service} is ${progress.id} (expected: ${deps.id})`, 'look at both');
+  }
   const { kind } = progress.state;
   if (kind === 'completed' || kind === 'aborted') {
     return refused(`the rollout ${progress.id} of ${service} is ${kind}`, `run graylane rollout history ${service}`);
   }
   let { policy } = record;
   if (command !== 'pause' && command !== 'abort') {
-    const found = await deps.policies.read(service, undefined);
+    const found = await deps.policies.read(service, deps.rollouts.datacenter);
     const fit = checkPolicy(found, progress.document, deps.now(), true);
     if ('kind' in fit) return fit;
     // To resume is to accept the policy as it is now.
@@ -130,10 +185,9 @@ async function tryControl(
     const reason = `the rollout of ${service} is ${kind}: nothing to ${command}`;
     return refused(reason, `run graylane rollout status ${service}`);
   }
-  const actor = { by: deps.by, at: new Date(deps.now()).toISOString() };
   const message = (command === 'approve' ? deps.reason : undefined) ?? 'asked for';
   const asked = { event: command, step: progress.step, weight: progress.weight, message };
-  const written = nextRecord(record, { progress: next, policy }, actor, [asked]);
+  const written = nextRecord(record, { progress: next, policy }, actorOf(deps), [asked]);
   return write(stored, written, deps);
 }
 
@@ -141,8 +195,9 @@ async function tryControl(
 function applyCommand(
   progress: RolloutProgress,
   command: RolloutCommand,
-  { by, now, reason }: ControlContext,
+  deps: ControlContext,
 ): RolloutProgress | undefined {
+  const { by, now } = deps;
   switch (command) {
     case 'pause':
       return pauseRollout(progress, 'operator', `paused by ${by}`, now());
@@ -154,13 +209,52 @@ function applyCommand(
     case 'promote-full':
       return promoteRollout(progress, { full: command === 'promote-full' });
     case 'abort':
-      return abortRollout(progress, `aborted by ${by}${reason === undefined ? '' : `: ${reason}`}`, now());
+      return abortRollout(progress, reasonFor(deps), now());
   }
 }
 
-type Refused = ControlResult & { readonly kind: 'refused' };
+function reasonFor({ by, reason }: ControlContext): string {
+  return `aborted by ${by}${reason === undefined ? '' : `: ${reason}`}`;
+}
 
-function refused(reason: string, nextStep: string): Refused {
+function actorOf({ by, now }: ControlContext): Actor {
+  return { by, at: new Date(now()).toISOString() };
+}
+
+function hasRollout({ progress, past }: RolloutRecord, id: string | undefined): boolean {
+  return id !== undefined && (progress.id === id || past.some((each) => each.id === id));
+}
+
+/** One rollout of a service at a time. */
+function refusalOfOther(former: RolloutRecord | undefined): Refused | undefined {
+  if (former === undefined || hasEnded(former.progress)) return undefined;
+  const { service, startedBy, progress } = former;
+  const { id, state, step } = progress;
+  const reason = `a rollout of ${service} is under way: ${id} of ${startedBy}, ${state.kind} at step ${step + 1}`;
+  return refused(reason, `run graylane rollout status ${service}, or abort it`);
+}
+
+function blankRecord(
+  progress: RolloutProgress,
+  former: RolloutRecord | undefined,
+  { by }: ControlContext,
+): RolloutRecord {
+  return {
+    format: 1,
+    service: progress.document.service,
+    number: former?.number ?? 0,
+    stamp: newStamp(),
+    startedBy: by,
+    progress,
+    policy: { digest: '', number: 0 },
+    transitions: [],
+    past: former === undefined ? [] : [...former.past, pastOf(former)].slice(-MAX_PAST),
+  };
+}
+
+export type Refused = ControlResult & { readonly kind: 'refused' };
+
+export function refused(reason: string, nextStep: string): Refused {
   return { kind: 'refused', reason, nextStep };
 }
 
@@ -211,7 +305,7 @@ async function write(
 }
 
 /** `20261121-070305-x7k2`: sorts by time, and two of the same second differ. */
-function newId(nowMs: number): string {
+export function newId(nowMs: number): string {
   const [day, time] = new Date(nowMs).toISOString().slice(0, 19).replace(/[-:]/g, '').split('T');
   return `${day}-${time}-${newStamp()
     .replace(/[^a-zA-Z0-9]/g, '')

@@ -3,16 +3,16 @@ import { messageOf } from './analysis/requests';
 import type { Lease } from './lease';
 import { type ReconcileResult, type RolloutContext, reconcile } from './reconcile';
 import { hasEnded, type RolloutRecord } from './record';
-import type { RolloutWatch } from './store';
+import type { RecordWatch } from './record-store';
 
 /** Callbacks of a controller. Each is called when something changed, not for every look. */
-export interface ControllerWatch {
-  /** A record as it was last read, of a rollout that is under way or has just ended. */
-  onRecord(service: string, record: RolloutRecord): void;
-  /** This controller drives the rollout now, or another one does. */
-  onRole(service: string, role: 'leader' | 'standby', holder: string): void;
+export interface ControllerWatch<R = RolloutRecord> {
+  /** A record as it was last read, of what is under way or has just ended. */
+  onRecord(name: string, record: R): void;
+  /** This controller drives it now, or another one does. `name`: the service of a rollout. */
+  onRole(name: string, role: 'leader' | 'standby', holder: string): void;
   /** Nothing moves until this is over; undefined: it is. */
-  onProblem(service: string, problem: string | undefined): void;
+  onProblem(name: string, problem: string | undefined): void;
 }
 
 export interface ControllerOptions {
@@ -20,7 +20,7 @@ export interface ControllerOptions {
   readonly lease: Lease;
   readonly watch: ControllerWatch;
   /** Watches one rollout while it is under way, so that the controller reacts at once. */
-  readonly listen: (service: string, onChange: () => void) => RolloutWatch;
+  readonly listen: (service: string, onChange: () => void) => RecordWatch;
   /** Ends the controller; what is being written is written to its end. */
   readonly signal: AbortSignal;
 }
@@ -38,21 +38,7 @@ const LOST_OFTEN = 10;
 /** Leads every rollout of the datacenter, also those that start later, until `signal` aborts. Never rejects. */
 export async function runController(options: ControllerOptions): Promise<void> {
   const { deps, watch, signal } = options;
-  const loops = new Map<string, Promise<unknown>>();
-  const pause = createInterruptibleSleep(signal);
-  const reporter = createStatusReporter('*', watch);
-  while (!signal.aborted) {
-    try {
-      for (const service of await deps.rollouts.services()) {
-        if (!loops.has(service)) loops.set(service, runRollout(service, options, false));
-      }
-      reporter.problem(undefined);
-    } catch (error) {
-      reporter.problem(messageOf(error));
-    }
-    await pause.sleep(LOOK_MS);
-  }
-  await Promise.all(loops.values());
+  await leadAll({ names: () => deps.rollouts.names(), watch, signal }, (name) => runRollout(name, options, false));
 }
 
 /**
@@ -61,13 +47,64 @@ export async function runController(options: ControllerOptions): Promise<void> {
  */
 export async function runRollout(
   service: string,
-  options: ControllerOptions,
+  { deps, lease, watch, listen, signal }: ControllerOptions,
   untilEnded: boolean,
 ): Promise<RolloutRecord | undefined> {
-  const { deps, lease, signal } = options;
-  const reporter = createStatusReporter(service, options.watch);
+  return await lead<RolloutRecord>({
+    ...{ name: service, lease, watch, signal, untilEnded, now: deps.now },
+    reconcile: (session) => reconcile(service, session, deps),
+    isOver: ({ progress }) => hasEnded(progress),
+    listen: (onChange) => listen(service, onChange),
+  });
+}
+
+interface LeadAllOptions {
+  readonly names: () => Promise<readonly string[]>;
+  readonly watch: Pick<ControllerWatch, 'onProblem'>;
+  readonly signal: AbortSignal;
+}
+
+/** Runs `loop` for each name, also those that come later, until `signal` aborts. Never rejects. */
+export async function leadAll(
+  { names, watch, signal }: LeadAllOptions,
+  loop: (name: string) => Promise<unknown>,
+): Promise<void> {
+  const loops = new Map<string, Promise<unknown>>();
   const pause = createInterruptibleSleep(signal);
-  let changes: RolloutWatch | undefined;
+  const problem = createProblemReporter('*', watch);
+  while (!signal.aborted) {
+    try {
+      for (const name of await names()) {
+        if (!loops.has(name)) loops.set(name, loop(name));
+      }
+      problem(undefined);
+    } catch (error) {
+      problem(messageOf(error));
+    }
+    await pause.sleep(LOOK_MS);
+  }
+  await Promise.all(loops.values());
+}
+
+/** What is led under one name. */
+export interface LeadOptions<R> {
+  readonly name: string;
+  readonly lease: Lease;
+  readonly watch: ControllerWatch<R>;
+  readonly signal: AbortSignal;
+  readonly untilEnded: boolean;
+  now(): number;
+  reconcile(session: string): Promise<ReconcileResult<R>>;
+  isOver(record: R): boolean;
+  listen(onChange: () => void): RecordWatch;
+}
+
+/** As {@link runRollout}, of any record. */
+export async function lead<R extends { readonly stamp: string }>(options: LeadOptions<R>): Promise<R | undefined> {
+  const { lease, signal } = options;
+  const reporter = createStatusReporter(options);
+  const pause = createInterruptibleSleep(signal);
+  let changes: RecordWatch | undefined;
   let lost = 0;
   try {
     while (!signal.aborted) {
@@ -79,9 +116,9 @@ export async function runRollout(
         await pause.sleep(LOST_MS);
         continue;
       }
-      let result: ReconcileResult;
+      let result: ReconcileResult<R>;
       try {
-        result = await reconcile(service, session, deps);
+        result = await options.reconcile(session);
       } catch (error) {
         reporter.problem(messageOf(error));
         await pause.sleep(LOOK_MS);
@@ -91,14 +128,14 @@ export async function runRollout(
       if (lost === LOST_TWICE) lease.check();
       reporter.result(result, lost);
       const isOver = result.kind === 'ended' || result.kind === 'none';
-      if (untilEnded && isOver) return result.kind === 'ended' ? result.record : undefined;
-      if (!isOver) changes ??= options.listen(service, pause.wake);
+      if (options.untilEnded && isOver) return result.kind === 'ended' ? result.record : undefined;
+      if (!isOver) changes ??= options.listen(pause.wake);
       else if (changes !== undefined) {
         // Each takes a connection to Consul, and there are more services than rollouts under way.
         changes.close();
         changes = undefined;
       }
-      await pause.sleep(delayAfter(result, deps.now(), lost, changes?.isListening === true));
+      await pause.sleep(delayAfter(result, options.now(), lost, changes?.isListening === true));
     }
     return undefined;
   } finally {
@@ -106,31 +143,31 @@ export async function runRollout(
   }
 }
 
-interface StatusReporter {
+interface StatusReporter<R> {
   problem(text: string | undefined): void;
-  result(result: ReconcileResult, lost: number): void;
+  result(result: ReconcileResult<R>, lost: number): void;
 }
 
 /** Reports each change once. */
-function createStatusReporter(service: string, watch: ControllerWatch): StatusReporter {
+function createStatusReporter<R extends { readonly stamp: string }>({
+  name,
+  watch,
+  isOver,
+}: LeadOptions<R>): StatusReporter<R> {
   let shown: string | undefined;
   let role: string | undefined;
-  let problemShown: string | undefined;
-  const problem = (text: string | undefined): void => {
-    if (problemShown !== text) watch.onProblem(service, text);
-    problemShown = text;
-  };
+  const problem = createProblemReporter(name, watch);
   return {
     problem,
     result(result, lost) {
       if ('record' in result) {
         const { record } = result;
         const holder = result.kind === 'standby' ? result.holder : 'this';
-        if (holder !== role && !hasEnded(record.progress)) {
-          watch.onRole(service, result.kind === 'standby' ? 'standby' : 'leader', holder);
+        if (holder !== role && !isOver(record)) {
+          watch.onRole(name, result.kind === 'standby' ? 'standby' : 'leader', holder);
         }
         role = holder;
-        if (shown !== record.stamp) watch.onRecord(service, record);
+        if (shown !== record.stamp) watch.onRecord(name, record);
         shown = record.stamp;
       }
       if (result.kind === 'refused') problem(result.reason);
@@ -140,8 +177,20 @@ function createStatusReporter(service: string, watch: ControllerWatch): StatusRe
   };
 }
 
+/** Reports each change once. */
+function createProblemReporter(
+  name: string,
+  watch: Pick<ControllerWatch, 'onProblem'>,
+): (text: string | undefined) => void {
+  let shown: string | undefined;
+  return (text) => {
+    if (shown !== text) watch.onProblem(name, text);
+    shown = text;
+  };
+}
+
 /** `nowMs`: wall clock. `lost`: writes in a row that did not hold. */
-function delayAfter(result: ReconcileResult, nowMs: number, lost: number, isListening: boolean): number {
+function delayAfter(result: ReconcileResult<unknown>, nowMs: number, lost: number, isListening: boolean): number {
   switch (result.kind) {
     case 'acted':
       return 0;

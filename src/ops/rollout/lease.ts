@@ -1,6 +1,6 @@
 import { createInterruptibleSleep } from '../../base/sleep';
 import type { ConsulClient } from '../../consul/client';
-import { parseJsonRecord } from '../store/kv';
+import { inDatacenter, parseJsonRecord } from '../store/kv';
 
 /** What Consul allows for a session's TTL. It may keep a session for twice its TTL after the last renewal. */
 export const SESSION_TTL_SECONDS: { readonly min: number; readonly max: number; readonly default: number } = {
@@ -35,6 +35,8 @@ export interface LeaseOptions {
   readonly name: string;
   /** Whole seconds, {@link SESSION_TTL_SECONDS}. */
   readonly ttlSeconds: number;
+  /** Where the locks are. Default: the agent's own. */
+  readonly datacenter?: string | undefined;
 }
 
 /**
@@ -45,26 +47,32 @@ const RENEWALS = 2;
 const RETRY_MS = 500;
 const MAX_TIME_LIMIT_MS = 10_000;
 
-export function openLease({ client, name, ttlSeconds }: LeaseOptions): Lease {
+export function openLease({ client, name, ttlSeconds, datacenter }: LeaseOptions): Lease {
   const everyMs = (ttlSeconds * 1000) / RENEWALS;
   const timeLimitMs = Math.min(everyMs / 2, MAX_TIME_LIMIT_MS);
+  const query = inDatacenter(datacenter);
   let session: string | undefined;
   let problem: string | undefined = 'no session yet';
   const end = new AbortController();
   const pause = createInterruptibleSleep(end.signal);
 
   const create = async (): Promise<boolean> => {
+    const node = datacenter === undefined ? {} : await serverOf(client, datacenter, timeLimitMs);
+    if ('reason' in node) {
+      problem = `no session in ${datacenter}: ${node.reason}`;
+      return false;
+    }
     // No lock delay: the transactions refuse a writer whose session has ended.
-    const wanted = { Name: name, TTL: `${ttlSeconds}s`, Behavior: 'release', LockDelay: '0s' };
+    const wanted = { Name: name, TTL: `${ttlSeconds}s`, Behavior: 'release', LockDelay: '0s', ...node };
     const body = JSON.stringify(wanted);
-    const answer = await client.put({ path: '/session/create', body, timeLimitMs: timeLimitMs * 2 });
+    const answer = await client.put({ path: '/session/create', query, body, timeLimitMs: timeLimitMs * 2 });
     const id = answer.kind === 'answer' ? parseJsonRecord(answer.body.toString('utf8'))?.['ID'] : undefined;
     session = typeof id === 'string' ? id : undefined;
-    problem = `no session: ${answer.kind === 'failure' ? answer.reason : 'no ID'}`;
+    problem = `no session${datacenter === undefined ? '' : ` in ${datacenter}`}: ${answer.kind === 'failure' ? answer.reason : 'no ID'}`;
     return session !== undefined;
   };
   const renew = async (id: string): Promise<boolean> => {
-    const answer = await client.put({ path: '/session/renew/{id}', params: { id }, body: '', timeLimitMs });
+    const answer = await client.put({ path: '/session/renew/{id}', params: { id }, query, body: '', timeLimitMs });
     if (answer.kind === 'answer') return true;
     problem = `the session was not renewed: ${answer.reason}`;
     // Only Consul ends a session. While it does not answer, the transactions find out whether it has.
@@ -101,7 +109,24 @@ export function openLease({ client, name, ttlSeconds }: LeaseOptions): Lease {
       const id = session;
       session = undefined;
       if (id === undefined) return;
-      await client.put({ path: '/session/destroy/{id}', params: { id }, body: '', timeLimitMs: 2000 });
+      await client.put({ path: '/session/destroy/{id}', params: { id }, query, body: '', timeLimitMs: 2000 });
     },
   };
+}
+
+/**
+ * A session is of a node of its datacenter, where the agent that is asked is none. One of Consul's own servers is there
+ * as long as the datacenter is; no check of it ends the session, only the TTL does.
+ */
+async function serverOf(
+  client: ConsulClient,
+  datacenter: string,
+  timeLimitMs: number,
+): Promise<{ readonly Node: string; readonly NodeChecks: readonly string[] } | { readonly reason: string }> {
+  const answer = await client.get({ path: '/catalog/service/consul', query: { dc: datacenter }, timeLimitMs });
+  if (answer.kind === 'failure') return answer;
+  const listed = JSON.parse(answer.body.toString('utf8')) as readonly { readonly Node?: unknown }[];
+  const names = listed.flatMap(({ Node }) => (typeof Node === 'string' ? [Node] : []));
+  const Node = names[Math.floor(Math.random() * names.length)];
+  return Node === undefined ? { reason: 'none of its servers may be read' } : { Node, NodeChecks: [] };
 }

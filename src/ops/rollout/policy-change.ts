@@ -1,4 +1,3 @@
-import { defined } from '../../base/defined';
 import { sha256 } from '../../base/sha256';
 import type {
   MatchDocument,
@@ -9,6 +8,7 @@ import type {
 } from '../../policy/document';
 import { parseTimestamp } from '../../policy/override';
 import { describeWritten } from '../../policy/places/destination';
+import { canonicalJson } from '../../policy/plain-data';
 import type { PolicyError } from '../../policy/policy-error';
 import { validatePolicy } from '../../policy/validate';
 import type { StoredPolicy } from '../store/history';
@@ -19,15 +19,27 @@ import type { RolloutAction } from './progress';
 /** An action that changes the policy. */
 export type PolicyAction = Exclude<RolloutAction, { readonly kind: 'notify' | 'gate' }>;
 
-/** The policy with the action done. Doing it again changes nothing. Pure. */
-export function applyAction(policy: PolicyDocument, action: PolicyAction, rollout: RolloutDocument): Edited {
+/**
+ * The policy with the action done. Doing it again changes nothing. `history`: of the policy, for what is taken back after
+ * its end. Pure.
+ */
+export function applyAction(
+  policy: PolicyDocument,
+  action: PolicyAction,
+  rollout: RolloutDocument,
+  history: StoredPolicy['history'],
+): Edited {
   switch (action.kind) {
     case 'setWeight':
       return withWeight(policy, rollout, action.weight);
     case 'setRoute':
       return withTesters(policy, rollout, action.route);
-    case 'rollback':
-      return withWeight(withoutRoutes(policy, testersOf(rollout)), rollout, 0);
+    case 'rollback': {
+      const edited = withWeight(withoutRoutes(policy, testersOf(rollout)), rollout, 0);
+      const promotedIn = action.late?.promotedIn;
+      if (promotedIn === undefined || 'refusal' in edited) return edited;
+      return withoutPromotion(edited.document, rollout, promotedIn, history);
+    }
     case 'promote':
       return withCanaryAsStable(withoutRoutes(policy, testersOf(rollout)), rollout);
     case 'finish':
@@ -35,8 +47,9 @@ export function applyAction(policy: PolicyDocument, action: PolicyAction, rollou
   }
 }
 
-/** Whether the action gives the canary more calls than the policy does now. */
+/** Whether the action gives instances more calls than the policy does now: a canary, or a stable of long ago. */
 export function raisesWeight(policy: PolicyDocument, action: PolicyAction, rollout: RolloutDocument): boolean {
+  if (action.kind === 'rollback') return action.late !== undefined;
   return action.kind === 'setWeight' && action.weight > canaryWeight(policy, rollout);
 }
 
@@ -144,10 +157,43 @@ export function withoutRoutes(document: PolicyDocument, names: readonly string[]
 export function withCanaryAsStable(document: PolicyDocument, of: MovedSplit): Edited {
   const reset = withWeight(document, of, 0);
   if ('refusal' in reset) return reset;
-  const { tags: _tags, meta: _meta, filter: _filter, ...tuning } = subsetOf(document, of.stable) ?? {};
-  const { tags, meta, filter } = subsetOf(document, of.canary) ?? {};
-  const stable: SubsetDocument = { ...defined({ tags, meta, filter }), ...tuning };
-  return { document: { ...reset.document, subsets: { ...reset.document.subsets, [of.stable]: stable } } };
+  return { document: withSelector(reset.document, of.stable, subsetOf(document, of.canary) ?? {}) };
+}
+
+/** Stable selects what it did before the policy of this number, unless that was changed since. */
+function withoutPromotion(
+  document: PolicyDocument,
+  { stable }: MovedSplit,
+  number: number,
+  history: StoredPolicy['history'],
+): Edited {
+  const at = history.findIndex((each) => each.number === number);
+  const [before, after] = [history[at - 1], history[at]].map((stored) => {
+    const parsed = stored?.entry === undefined ? undefined : parseStored(stored.entry.document);
+    const subset = parsed === undefined ? undefined : subsetOf(parsed as PolicyDocument, stable);
+    return subset === undefined ? undefined : selectorOf(subset);
+  });
+  if (before === undefined || after === undefined) {
+    return { refusal: `subsets.${stable}: what it was before number ${number} is no longer in the policy's history` };
+  }
+  const now = canonicalJson(selectorOf(subsetOf(document, stable) ?? {}));
+  if (now === canonicalJson(before)) return { document };
+  if (now === canonicalJson(after)) return { document: withSelector(document, stable, before) };
+  return { refusal: `subsets.${stable}: changed since it was promoted (expected: as number ${number} has it)` };
+}
+
+/** What says which instances a subset has; its other fields are tuning. */
+const SELECTOR = ['tags', 'notTags', 'meta', 'filter', 'port', 'lanes'] as const;
+
+/** The subset selects what `like` selects, and keeps its own tuning. */
+function withSelector(document: PolicyDocument, name: string, like: SubsetDocument): PolicyDocument {
+  const tuning: Record<string, unknown> = { ...subsetOf(document, name) };
+  for (const key of SELECTOR) delete tuning[key];
+  return { ...document, subsets: { ...document.subsets, [name]: { ...selectorOf(like), ...tuning } } };
+}
+
+function selectorOf(subset: SubsetDocument): SubsetDocument {
+  return Object.fromEntries(SELECTOR.flatMap((key) => (key in subset ? [[key, subset[key]]] : [])));
 }
 
 function findRoute({ routes }: PolicyDocument, of: MovedSplit): RouteDocument | undefined {

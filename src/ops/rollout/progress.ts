@@ -139,7 +139,16 @@ export type RolloutAction = { readonly number: number } & (
   /** stable := canary, split and testers' route taken out. */
   | { readonly kind: 'promote' }
   /** Weight 0 and testers' route out, in one write; message and result go to the history entry. */
-  | { readonly kind: 'rollback'; readonly message: string; readonly result?: AnalysisResult }
+  | {
+      readonly kind: 'rollback';
+      readonly message: string;
+      readonly result?: AnalysisResult;
+      /**
+       * After the end of the rollout. `promotedIn`: number in the policy's history in which stable became what canary
+       * is, which is taken back as well.
+       */
+      readonly late?: { readonly promotedIn?: number };
+    }
   /** After `keep`: the testers' routes out, the weight left at 100. */
   | { readonly kind: 'finish' }
   | { readonly kind: 'notify'; readonly notice: RolloutNotice }

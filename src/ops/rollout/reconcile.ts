@@ -31,7 +31,8 @@ import {
   type RolloutRecord,
   transitionOf,
 } from './record';
-import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
+import type { RecordOutcome } from './record-store';
+import type { RolloutStore, StoredRollout } from './store';
 
 /**
  * The stores and effects that a reconciliation needs. Handed in, so that this room knows neither instances nor
@@ -39,6 +40,7 @@ import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
  */
 export interface RolloutContext {
   readonly policies: PolicyStore;
+  /** Its datacenter is that of the policies, too. */
   readonly rollouts: RolloutStore;
   /**
    * Why the canary's healthy instances cannot carry the calls that a policy would send them, as `policy apply` judges
@@ -57,19 +59,19 @@ export interface RolloutContext {
   readonly name: string;
 }
 
-export type ReconcileResult =
+export type ReconcileResult<R = RolloutRecord> =
   /** Wrote something: look again at once. The record is the one before it. */
-  | { readonly kind: 'acted'; readonly record: RolloutRecord }
+  | { readonly kind: 'acted'; readonly record: R }
   /** Record, policy or lock were no longer as they were read: nothing was written, look again. */
   | { readonly kind: 'lost' }
   /** Nothing to do before `wakeMs` (wall clock), unless something changes. */
-  | { readonly kind: 'idle'; readonly wakeMs: number | undefined; readonly record: RolloutRecord }
-  | { readonly kind: 'ended'; readonly record: RolloutRecord }
+  | { readonly kind: 'idle'; readonly wakeMs: number | undefined; readonly record: R }
+  | { readonly kind: 'ended'; readonly record: R }
   | { readonly kind: 'none' }
   /** Another controller has the lock. */
-  | { readonly kind: 'standby'; readonly holder: string; readonly record: RolloutRecord }
+  | { readonly kind: 'standby'; readonly holder: string; readonly record: R }
   /** Consul refuses the write. Nothing was changed. */
-  | { readonly kind: 'refused'; readonly reason: string; readonly record: RolloutRecord };
+  | { readonly kind: 'refused'; readonly reason: string; readonly record: R };
 
 /** Attempts to deliver a notice; after that the rollout continues without it. */
 const NOTICE_ATTEMPTS = 3;
@@ -95,7 +97,7 @@ export async function reconcile(
     if (!(await deps.rollouts.lock(service, session, deps.name))) return { kind: 'lost' };
   }
   // Read after the record: should another controller have written both meanwhile, the record no longer holds.
-  const policy = await deps.policies.read(service, undefined);
+  const policy = await deps.policies.read(service, deps.rollouts.datacenter);
   const turn: Turn = {
     stored,
     record,
@@ -182,7 +184,7 @@ async function applyAndSave(turn: Turn, action: PolicyAction): Promise<Reconcile
   if (closed !== undefined) return wait(closed.message);
   // Only a rollback continues after a foreign change: it takes the weight out of the changed policy.
   if (policyStatus.kind === 'invalid') return wait(policyStatus.message);
-  const edited = applyAction(policyStatus.document, action, rollout);
+  const edited = applyAction(policyStatus.document, action, rollout, policy.history);
   if ('refusal' in edited) return wait(edited.refusal);
   const confirmed = confirmAction(progress, action.number, deps.now());
   if (JSON.stringify(edited.document) === JSON.stringify(policyStatus.document))

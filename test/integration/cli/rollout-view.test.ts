@@ -60,7 +60,7 @@ describe('the view of a rollout', () => {
     const colors = picocolors.createColors(true);
     const at = (step: number, rows: number): readonly string[] => {
       const there = { ...record, progress: { ...progress, step, waitingFor: 'x'.repeat(200) } };
-      return viewRollout(there, 'me', colors, 0, { rows, columns: 80 }).map(stripVTControlCharacters);
+      return viewRollout(there, 'me', colors, 0, { room: { rows, columns: 80 } }).map(stripVTControlCharacters);
     };
     // The first line wraps into four.
     expect(at(3, 15).slice(2, 7)).toEqual([

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { rolloutSchema } from '../../../src/ops/rollout/rollout-schema';
+import { wavesSchema } from '../../../src/ops/rollout/waves/waves-schema';
 import { parsePolicyText } from '../../../src/policy/parse-text';
 import { policySchema } from '../../../src/policy/policy-schema';
 import { validatePolicy } from '../../../src/policy/validate';
@@ -128,6 +129,7 @@ describe('pages', () => {
     ['policy', 'docs/policies.md', policySchema],
     // What conditions of a match there are is said of policies.
     ['rollout', 'docs/rollouts.md', { ...rolloutSchema, definitions: {} }],
+    ['waves', 'docs/rollouts.md', { ...wavesSchema, definitions: {} }],
   ])('name every field of a %s', (_, page, published) => {
     const text = readPage(page);
     const missing = [...propertiesOf(published)].filter((name) => !text.includes(`\`${name}\``));

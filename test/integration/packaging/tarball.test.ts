@@ -6,6 +6,7 @@ import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { controllerSchema } from '../../../src/ops/rollout/config/parse-controller-config';
 import { rolloutSchema } from '../../../src/ops/rollout/rollout-schema';
+import { wavesSchema } from '../../../src/ops/rollout/waves/waves-schema';
 import { policySchema } from '../../../src/policy/policy-schema';
 import { printFact } from '../../support/figure';
 import { pack, run } from './pack';
@@ -44,7 +45,8 @@ describe('packed tarball', () => {
   it('resolves to right types in every mode of TypeScript, the oldest too', () => {
     const attw = join(repository, 'node_modules', '@arethetypeswrong', 'cli', 'dist', 'index.js');
     // JSON has no types, and the oldest mode knows no `exports` to find it by.
-    const exceptions = ['--exclude-entrypoints', 'policy.schema.json', 'rollout.schema.json', 'controller.schema.json'];
+    const schemas = ['policy', 'rollout', 'waves', 'controller'].map((name) => `${name}.schema.json`);
+    const exceptions = ['--exclude-entrypoints', ...schemas];
     const report = run(process.execPath, [attw, tarball, '--no-color', '--format', 'ascii', ...exceptions], folder);
     expect(report).toContain('No problems found');
   });
@@ -59,6 +61,7 @@ describe('packed tarball', () => {
   it.each([
     ['policy', policySchema],
     ['rollout', rolloutSchema],
+    ['waves', wavesSchema],
     ['controller', controllerSchema],
   ])('holds the schema that a %s is checked against', (name, schema) => {
     expect(read(`dist/${name}.schema.json`)).toBe(`${JSON.stringify(schema, null, 2)}\n`);

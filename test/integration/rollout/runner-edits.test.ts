@@ -117,13 +117,19 @@ describe('the edits of a rollout', () => {
 
   it('make stable what the canary is without moving a call, its own tuning kept', () => {
     const subsets = {
-      stable: { tags: ['v1'], breaker: { consecutiveFailures: 9 } },
-      canary: { meta: { version: 'v2' }, fallback: 'stable', breaker: { consecutiveFailures: 2 } },
+      stable: { tags: ['v1'], notTags: ['v2'], port: 'old', breaker: { consecutiveFailures: 9 } },
+      canary: {
+        meta: { version: 'v2' },
+        notTags: ['v1'],
+        lanes: 'include' as const,
+        fallback: 'stable',
+        breaker: { consecutiveFailures: 2 },
+      },
     };
     const promoted = withCanaryAsStable(splitPolicy('payments', 100, { subsets }), between);
     if ('refusal' in promoted) throw new Error(promoted.refusal);
     expect(promoted.document.subsets).toEqual({
-      stable: { meta: { version: 'v2' }, breaker: { consecutiveFailures: 9 } },
+      stable: { meta: { version: 'v2' }, notTags: ['v1'], lanes: 'include', breaker: { consecutiveFailures: 9 } },
       canary: subsets.canary,
     });
     expect(canaryWeight(promoted.document, between)).toBe(0);

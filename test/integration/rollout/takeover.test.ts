@@ -7,7 +7,8 @@ import { systemRandom } from '../../../src/base/random';
 import { controlRollout } from '../../../src/ops/rollout/control';
 import { type ControllerOptions, runRollout } from '../../../src/ops/rollout/controller';
 import { openLease } from '../../../src/ops/rollout/lease';
-import { type RolloutWatch, watchRollout } from '../../../src/ops/rollout/store';
+import type { RecordWatch } from '../../../src/ops/rollout/record-store';
+import { watchRollout } from '../../../src/ops/rollout/store';
 import { pause } from '../../support/closers';
 import { printFigure } from '../../support/figure';
 import { scriptArgs } from '../../support/script';
@@ -38,7 +39,7 @@ function controller(
     deps: world.deps({ name: 'second' }),
     lease,
     watch: { onRecord: () => {}, onRole: () => {}, onProblem: () => {}, ...watch },
-    listen: (service: string, onChange: () => void): RolloutWatch =>
+    listen: (service: string, onChange: () => void): RecordWatch =>
       watchRollout(service, onChange, { client, clock: systemClock, random: systemRandom }),
     signal: abort.signal,
   };

@@ -32,6 +32,8 @@ export interface CollectingOptions {
   readonly advertise?: string;
   readonly client: ConsulClient;
   readonly lease: { readonly session: string | undefined };
+  /** Where it announces what is to be counted. Default: the agent's own. */
+  readonly datacenter?: string | undefined;
 }
 
 const NAME = 'clients';
@@ -40,7 +42,7 @@ const SLACK_MS = 500;
 
 /** Rejects with the system's error when the address cannot be used. */
 export async function startCollecting(options: CollectingOptions): Promise<Collecting> {
-  const { host, advertise, client, lease } = options;
+  const { host, advertise, client, lease, datacenter } = options;
   const now = (): number => performance.now();
   const collector = new Collector(now);
   const led = new Map<string, RolloutProgress>();
@@ -52,7 +54,7 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
     collector,
     url: advertise ?? address,
     lease,
-    write: (operations) => transact(client, undefined, operations),
+    write: (operations) => transact(client, datacenter, operations),
     now,
     wallNow: Date.now,
   });

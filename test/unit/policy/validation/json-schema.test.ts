@@ -3,11 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { controllerSchema } from '../../../../src/ops/rollout/config/parse-controller-config';
 import { rolloutSchema } from '../../../../src/ops/rollout/rollout-schema';
+import { wavesSchema } from '../../../../src/ops/rollout/waves/waves-schema';
 import { policySchema } from '../../../../src/policy/policy-schema';
 import type { Schema } from '../../../../src/policy/schema-parts';
 import { checkJsonSchema, type Violation } from '../../../../src/policy/validation/json-schema';
 
-const schemas = { policySchema, rolloutSchema, controllerSchema };
+const schemas = { policySchema, rolloutSchema, wavesSchema, controllerSchema };
 
 describe.each(Object.entries(schemas))('a document that is checked against %s', (_name, schema) => {
   it('has the violations that ajv finds, in the same order', () => {
