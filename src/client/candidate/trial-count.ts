@@ -20,7 +20,7 @@ import { type Membership, membershipOf } from '../../policy/membership/membershi
 import { decidingPlan, type InstanceSet, type Snapshot } from '../../policy/membership/snapshot';
 import { takersOf, usedTiers } from '../../policy/membership/tiers';
 import type { Decision, Plan } from '../../policy/plan';
-import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
+import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
 import { decide } from '../../policy/routing/decide';
 import type { CandidateCount } from './candidate-count';
 import type { TrialSnapshot } from './trial-state';
@@ -56,6 +56,49 @@ class Flow {
   }
 }
 
+/**
+ * A call as it is decided again. Remembers the caller's label that the decision reads anyhow, since grpc-js takes its time
+ * to find one. One object for all calls.
+ */
+class CallAgain implements RoutingInput, Labels {
+  method = '';
+  force: RoutingInput['force'];
+  stickyKey: string | undefined;
+  /** Labels that tell sticky callers apart, in order. */
+  callerKeys: readonly string[] = [];
+  readonly labels: Labels = this;
+  #labels: Labels | undefined;
+  /** Of `callerKeys`; null: not read yet. */
+  readonly #values: (string | undefined | null)[] = [];
+
+  of({ method, force, stickyKey, labels }: DecidedCall): this {
+    this.method = method;
+    this.force = force;
+    this.stickyKey = stickyKey;
+    this.#labels = labels;
+    for (let at = 0; at < this.callerKeys.length; at += 1) this.#values[at] = null;
+    return this;
+  }
+
+  get(key: string): string | undefined {
+    const at = this.callerKeys.indexOf(key);
+    const known = at === -1 ? null : this.#values[at];
+    if (known !== null) return known;
+    const value = this.#labels?.get(key);
+    if (at !== -1) this.#values[at] = value;
+    return value;
+  }
+
+  get caller(): string | undefined {
+    if (this.stickyKey !== undefined) return this.stickyKey;
+    for (let at = 0; at < this.callerKeys.length; at += 1) {
+      const value = this.get(this.callerKeys[at] ?? '');
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+}
+
 /** What two decisions mean while plans and instances are the same. */
 interface Meeting {
   readonly flow: Flow;
@@ -75,6 +118,7 @@ const OTHERS: FlowEnd = { route: '(others)', destination: '(others)' };
 export class TrialCount implements CandidateCount {
   readonly #sides: TrialSides;
   readonly #environment: { random: Random; clock: Clock; lanes: RoutingEnvironment['lanes'] };
+  readonly #again = new CallAgain();
   readonly #outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
   readonly #random: Random;
   readonly #seed: number;
@@ -87,8 +131,6 @@ export class TrialCount implements CandidateCount {
   #instances: InstanceSet | undefined;
   #trial: TrialSnapshot | undefined;
   #now: Membership | undefined;
-  /** Labels that tell sticky callers apart under either plan. */
-  #callerKeys: readonly string[] = [];
   #drawn = 0;
   #sent: readonly GrownRegister[] = [];
   readonly #stop: () => void;
@@ -115,12 +157,13 @@ export class TrialCount implements CandidateCount {
     if (snapshot === undefined || now.plan !== decidingPlan(snapshot) || trial === undefined) return;
     if (trial !== this.#trial || snapshot.instances !== this.#instances) this.#follow(snapshot, trial);
     this.#drawn = call.bucket >= 0 && !call.sticky ? (call.bucket + 0.5) / BUCKETS : this.#random();
-    const then = decide(trial.plan, call, this.#outcome, this.#environment);
+    const again = this.#again.of(call);
+    const then = decide(trial.plan, again, this.#outcome, this.#environment);
     const { flow, isNobodyNow, isNobody } = this.#meetings.get(now)?.get(then) ?? this.#meet(now, then, trial);
     flow.calls += 1;
     if (isNobodyNow) flow.nobodyNow += 1;
     if (isNobody) flow.nobody += 1;
-    const caller = this.#callerOf(call);
+    const { caller } = again;
     if (caller !== undefined) this.#countCaller(caller, flow);
   }
 
@@ -157,7 +200,7 @@ export class TrialCount implements CandidateCount {
     this.#trial = trial;
     this.#now = membershipOf(decidingPlan(snapshot), snapshot.instances);
     this.#environment.lanes = trial.membership.lanes;
-    this.#callerKeys = callerKeysOf([decidingPlan(snapshot), trial.plan]);
+    this.#again.callerKeys = callerKeysOf([decidingPlan(snapshot), trial.plan]);
     this.#forget();
   }
 
@@ -197,15 +240,6 @@ export class TrialCount implements CandidateCount {
     const flow = new Flow(from, to, isMoved, sketch);
     this.#flows.set(name, flow);
     return flow;
-  }
-
-  #callerOf({ stickyKey, labels }: DecidedCall): string | undefined {
-    if (stickyKey !== undefined) return stickyKey;
-    for (let at = 0; at < this.#callerKeys.length; at += 1) {
-      const value = labels.get(this.#callerKeys[at] ?? '');
-      if (value !== undefined) return value;
-    }
-    return undefined;
   }
 
   #countCaller(caller: string, { isMoved, sketch }: Flow): void {
