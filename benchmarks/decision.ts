@@ -1,8 +1,10 @@
 import { type experimental, Metadata } from '@grpc/grpc-js';
 import { systemClock } from '../src/base/clock';
 import { systemRandom } from '../src/base/random';
+import { TrialCount } from '../src/client/candidate/trial-count';
 import { CallState } from '../src/client/grpc/call-state';
 import { compilePolicy } from '../src/policy/compile';
+import { membershipOf } from '../src/policy/membership/membership';
 import type { Plan } from '../src/policy/plan';
 import { decide } from '../src/policy/routing/decide';
 import { grpcPicker } from './grpc-pickers';
@@ -29,8 +31,12 @@ export function decisionCases(routeCounts: readonly number[]): BenchmarkCase[] {
       run: decisionRunner(planOf(count), metadata),
     })),
     { group, name: '20 routes, one by a regular expression', run: decisionRunner(planOf(20, REGEX), metadata) },
+    { group, name: ON_TRIAL, run: trialRunner(planOf(20), planOf(20, undefined, 25), metadata) },
   ];
 }
+
+/** What a call costs more while a policy is on trial: the difference to `20 routes`. */
+export const ON_TRIAL = '20 routes, and another policy on trial';
 
 function metadataOf(index: number): Metadata {
   const metadata = new Metadata();
@@ -40,15 +46,15 @@ function metadataOf(index: number): Metadata {
   return metadata;
 }
 
-function planOf(routes: number, first: object = { 'x-tier': 'tier-0' }): Plan {
+function planOf(routes: number, first: object = { 'x-tier': 'tier-0' }, canary = 5): Plan {
   const testers = Array.from({ length: routes - 1 }, (_, index) => ({
     name: `tier-${index}`,
     match: { labels: index === 0 ? first : { 'x-tier': `tier-${index}` } },
     to: 'canary',
   }));
   const split = [
-    { to: 'stable', weight: 95 },
-    { to: 'canary', weight: 5 },
+    { to: 'stable', weight: 100 - canary },
+    { to: 'canary', weight: canary },
   ];
   const content = {
     schema: 1,
@@ -70,6 +76,23 @@ function decisionRunner(plan: Plan, metadata: readonly Metadata[]): (count: numb
       last = decide(plan, call, call, ENVIRONMENT);
     }
     return last;
+  };
+}
+
+/** Each decision is taken a second time under the other plan, and counted: flows, and callers by a sketch. */
+function trialRunner(now: Plan, then: Plan, metadata: readonly Metadata[]): (count: number) => unknown {
+  const instances = { version: 1, datacenters: [] };
+  const snapshot = { version: 1, service: 'payments', plan: now, observed: undefined, instances, refusal: undefined };
+  const trial = { plan: then, membership: membershipOf(then, instances) };
+  const sides = { snapshot, trial, why: () => ({ state: 'waiting' }) as const };
+  const counted = new TrialCount({ key: 'benchmark' }, sides, () => () => {}, ENVIRONMENT);
+  const call = new CallState(METHOD, undefined, undefined);
+  return (count) => {
+    for (let index = 0; index < count; index += 1) {
+      call.readLabelsFrom(metadata[index % CALLERS] as Metadata, undefined);
+      counted.decided(decide(now, call, call, ENVIRONMENT), call);
+    }
+    return counted;
   };
 }
 

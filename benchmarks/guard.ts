@@ -5,6 +5,7 @@
  *     node --expose-gc --import tsx benchmarks/guard.ts
  */
 import { CONTEXT_CASE, CONTEXT_GROUP } from './context-cases';
+import { ON_TRIAL } from './decision';
 import type { Measurement } from './harness';
 import { CALIBRATION } from './record-cases';
 import { runSuite, SHORT } from './suite';
@@ -61,6 +62,12 @@ function barsOf(measurements: readonly Measurement[]): readonly Bar[] {
       value: ratio(at('decision', '20 routes'), at('decision', 'grpc-js round_robin, one pick')),
       below: 300,
     },
+    // About 2.5: the second decision, and what counts it.
+    {
+      what: 'decision with a policy on trial by one without',
+      value: ratio(at('decision', ON_TRIAL), at('decision', '20 routes')),
+      below: 6,
+    },
     {
       what: "a call's way by that of grpc-js round_robin",
       value: ratio(at(path, 'graylane: decide, pick, account'), at(path, 'grpc-js round_robin')),
@@ -78,6 +85,11 @@ function barsOf(measurements: readonly Measurement[]): readonly Bar[] {
     { what: 'bytes a pick, peak_ewma', value: at(thousand, 'peak_ewma').bytes ?? Number.NaN, below: 8 },
     { what: 'bytes a pick, three zones', value: at(thousand, 'peak_ewma, three zones').bytes ?? Number.NaN, below: 8 },
     { what: 'bytes a pick, round_robin', value: at(thousand, 'round_robin').bytes ?? Number.NaN, below: 8 },
+    {
+      what: 'bytes a decision with a policy on trial',
+      value: at('decision', ON_TRIAL).bytes ?? Number.NaN,
+      below: 1_200,
+    },
     { what: 'bytes a decision over 20 routes', value: at('decision', '20 routes').bytes ?? Number.NaN, below: 600 },
   ];
 }

@@ -25,6 +25,8 @@ export interface AnnouncedWindow {
 export const REPORT_EVERY_MS: { readonly min: number; readonly max: number } = { min: 1_000, max: 60_000 };
 
 const MAX_TEXT = 2_048;
+/** Characters of what an announcement holds beside a document. */
+export const MAX_COLLECTOR_URL: number = MAX_TEXT;
 const FORMAT = 1;
 
 /** The key that holds the announcement of a service. */
@@ -46,31 +48,42 @@ export function decodeAnnouncement(text: string): Announcement | { readonly prob
     return { problem: 'not JSON' };
   }
   if (!isRecord(raw) || raw['format'] !== FORMAT) return { problem: `format: another (expected: ${FORMAT})` };
-  const url = readUrl(raw['url']);
+  const url = readCollectorUrl(raw['url']);
   if (url === undefined) return { problem: 'url: unusable (expected: http or https, without user and password)' };
-  const { key } = raw;
-  if (typeof key !== 'string' || !/^[\w-]{16,128}$/.test(key)) return { problem: 'key: unusable' };
+  const key = readCollectorKey(raw['key']);
+  if (key === undefined) return { problem: 'key: unusable' };
   if (raw['window'] === undefined) return { url, key, window: undefined };
   const window = readWindow(raw['window']);
   return window === undefined ? { problem: 'window: unusable' } : { url, key, window };
 }
 
-function readUrl(value: unknown): string | undefined {
+/** Without a slash at the end; undefined where it is unusable. */
+export function readCollectorUrl(value: unknown): string | undefined {
   if (typeof value !== 'string' || !URL.canParse(value)) return undefined;
   const { protocol, username, password, search, hash, href } = new URL(value);
   const isPlain = username === '' && password === '' && search === '' && hash === '';
   return isPlain && (protocol === 'http:' || protocol === 'https:') ? href.replace(/\/+$/, '') : undefined;
 }
 
+/** Undefined where it is unusable. */
+export function readCollectorKey(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[\w-]{16,128}$/.test(value) ? value : undefined;
+}
+
+/** Undefined where it is unusable. */
+export function readReportPace(value: unknown): number | undefined {
+  const { min, max } = REPORT_EVERY_MS;
+  return typeof value === 'number' && value >= min && value <= max ? value : undefined;
+}
+
 function readWindow(value: unknown): AnnouncedWindow | undefined {
   if (!isRecord(value)) return undefined;
-  const { id, canary, stable, everyMs } = value;
+  const { id, canary, stable } = value;
+  const everyMs = readReportPace(value['everyMs']);
   if (![id, canary, stable].every((name) => typeof name === 'string' && name !== '' && name.length <= 128)) {
     return undefined;
   }
-  if (typeof everyMs !== 'number' || !(everyMs >= REPORT_EVERY_MS.min && everyMs <= REPORT_EVERY_MS.max)) {
-    return undefined;
-  }
+  if (everyMs === undefined) return undefined;
   return { id: id as string, canary: canary as string, stable: stable as string, everyMs };
 }
 

@@ -14,6 +14,8 @@ import { ProcessPage } from './admin/page/process-page';
 import { RecentDecisions } from './admin/recent-decisions';
 import type { ClientInspection, Graylane, TargetOptions } from './api';
 import { createBalancerClass } from './balancer/balancer';
+import { Candidates } from './candidate/candidates';
+import { Participants, type TrialOptions } from './candidate/participants';
 import type { StaticInstance } from './discovery/static-instance';
 import { type CallScope, CallScopes } from './grpc/call-scope';
 import type { GraylaneChannel } from './grpc/channel';
@@ -84,6 +86,7 @@ class GraylaneClient implements Graylane {
   readonly #breakers: BreakerHub;
   readonly #telemetry: ClientTelemetry;
   readonly #rolloutMetrics: RolloutMetrics | undefined;
+  readonly #participants: Participants | undefined;
   /** Kept from the first `adminHandler()` on. */
   #observed: { readonly decisions: RecentDecisions; readonly page: ProcessPage } | undefined;
   /** One for each target, created when a target is first used. */
@@ -110,8 +113,13 @@ class GraylaneClient implements Graylane {
     this.#scopes = new CallScopes(options.baggage);
     this.#hooks = hooks;
     this.#logger = logger;
-    this.#sources = new Sources(options, { ...this.#seams, logger });
-    this.#rolloutMetrics = options.reportRolloutMetrics ? new RolloutMetrics({ ...this.#seams, logger }) : undefined;
+    const runtime = { ...this.#seams, logger };
+    // A client that only watches its policies moves no call, whatever is applied.
+    const takesPart = options.reportRolloutMetrics && options.mode === 'route';
+    const candidates = takesPart ? new Candidates(runtime) : undefined;
+    this.#sources = new Sources(options, { ...runtime, candidates });
+    this.#rolloutMetrics = options.reportRolloutMetrics ? new RolloutMetrics(runtime) : undefined;
+    this.#participants = candidates && new Participants({ ...runtime, candidates, decisions: this.#decisions });
     this.#handle = {
       name: this.name,
       service: (target) => this.#service(target),
@@ -291,6 +299,7 @@ class GraylaneClient implements Graylane {
     if (!this.#channels.isIdle) await this.#channels.drain(this.#options.closeTimeoutMs);
     this.#channels.close();
     await this.#rolloutMetrics?.close();
+    this.#participants?.close();
     this.#telemetry.close();
     for (const service of this.#services.values()) service.close();
     await this.#sources.close();
@@ -314,6 +323,12 @@ class GraylaneClient implements Graylane {
     return this.#rolloutMetrics.use(place, { attemptListeners, isShed });
   }
 
+  #takePart(service: Service, options: TrialOptions): () => void {
+    const place = this.#participants && this.#sources.candidatePlace(service.target);
+    if (this.#participants === undefined || place === undefined) return () => {};
+    return this.#participants.use(place, service, options);
+  }
+
   #createService(target: Target, key: string): Service {
     const options = this.#options;
     const seams = this.#seams;
@@ -321,24 +336,32 @@ class GraylaneClient implements Graylane {
     const { datacenters } = options;
     // `payments`, or `payments?dc=dc2` where a target says more than the name.
     const name = key.slice(key.lastIndexOf('/') + 1);
-    const service: Service = new Service({
+    const state = {
       target,
       ...this.#sources.of(target),
+      datacenters: datacenters === 'all' ? undefined : datacenters,
+      clock: seams.clock,
+      logger: this.#logger,
+    };
+    const service: Service = new Service({
+      ...state,
       telemetry: new ServiceTelemetry(this.#telemetry, name, {
         retriesRefused: () => service.balancer.retryBudget.refused,
         observe: (to) => observeService(service, to),
       }),
-      datacenters: datacenters === 'all' ? undefined : datacenters,
       staticLabels: options.labels,
-      clock: seams.clock,
       random: seams.random,
       clientId: seams.clientId,
       connectDeadlineMs: options.connectTimeoutMs,
       authorityMetaKey: options.authorityMetaKey,
-      logger: this.#logger,
       intercept: hooks.intercept,
       onSnapshot: hooks.onSnapshot,
-      onUse: (used) => this.#reportRolloutMetrics(used),
+      onUse: (used) => {
+        const ends = [this.#reportRolloutMetrics(used), this.#takePart(used, state)];
+        return () => {
+          for (const end of ends) end();
+        };
+      },
       decisions: this.#decisions,
     });
     this.#breakers.add(service);

@@ -86,8 +86,9 @@ export interface GraylaneOptions {
   readonly telemetry?: false | TelemetryOptions;
   /**
    * While a rollout of a service is judged by its clients' figures, count its attempts and report the counts to the
-   * controller that drives it (`graylane rollout run --listen`), which Consul KV names. Default false: nothing is asked
-   * and nothing is sent.
+   * controller that drives it (`graylane rollout run --listen`), which Consul KV names. Likewise take part in trials of
+   * policies, and in policies that come by degrees (`graylane policy trial`, `policy apply --gradual`). Default false:
+   * nothing is asked and nothing is sent.
    */
   readonly reportRolloutMetrics?: boolean;
   /** The copy of grpc-js that the clients use. Default: the one that this package finds. */

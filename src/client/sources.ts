@@ -15,6 +15,8 @@ import type { PolicyDocument } from '../policy/document';
 import type { Plan, PolicyOrigin, PolicyProblem } from '../policy/plan';
 import { PolicyError } from '../policy/policy-error';
 import { signedAtMs } from '../policy/signature';
+import type { Candidates } from './candidate/candidates';
+import { createGradualPolicySource, type WatchCandidate } from './candidate/gradual-source';
 import { createConsulSource } from './discovery/consul/source';
 import { createFileSource } from './discovery/file';
 import { SharedClient } from './discovery/host/shared-client';
@@ -43,6 +45,9 @@ const UNSIGNED_CHAIN: PolicyProblem = {
 
 interface SourceDeps extends Runtime {
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clientId: string;
+  /** Undefined: candidates are not asked for. */
+  readonly candidates: Candidates | undefined;
 }
 
 /** Where one service gets its instances, its policy and its zone from. */
@@ -145,6 +150,13 @@ export class Sources {
     return { service, client: this.#client(authority), datacenter: this.#options.policyDatacenter };
   }
 
+  /** Where a candidate for the policy of a service stands. Undefined: its policy does not come from Consul's KV store. */
+  candidatePlace(target: Target): RolloutPlace | undefined {
+    const mode = target.policy ?? this.#options.policy;
+    const isFromKv = (mode === 'kv' || mode === 'auto') && !this.#policyFiles.has(target.service);
+    return isFromKv ? this.rolloutPlace(target) : undefined;
+  }
+
   /** Stops every source; resolves when what is to be kept is on disk. */
   async close(): Promise<void> {
     for (const source of this.#sources.values()) source.close();
@@ -209,7 +221,7 @@ export class Sources {
         }
         if (trusted === undefined) return compilePolicy(reading, { service, origin, ...overridden });
         const plan = compilePolicy(reading, { service, origin, ...overridden, signed: trusted });
-        this.#refuseOlder(service, plan);
+        this.#refuseOlder(service, plan, reading.candidate !== undefined);
         return plan;
       },
       // Made when it is asked for: `setPolicy()` needs none.
@@ -223,7 +235,7 @@ export class Sources {
   }
 
   /** Who can write to Consul can put back an earlier document, whose signature is right. */
-  #refuseOlder(service: string, plan: Plan): void {
+  #refuseOlder(service: string, plan: Plan, isCandidate: boolean): void {
     const atMs = signedAtMs(plan);
     if (atMs === undefined) return;
     const lastMs = this.#signedAtMs.get(service);
@@ -232,7 +244,7 @@ export class Sources {
       const message = `signature.at: ${found} (expected: ${last} or later, when the policy in force was signed)`;
       throw new PolicyError(service, [{ path: 'signature.at', message }]);
     }
-    this.#signedAtMs.set(service, atMs);
+    if (!isCandidate) this.#signedAtMs.set(service, atMs);
   }
 
   /** The zone of this process: the target's Consul agent is asked where the options name none. */
@@ -275,8 +287,14 @@ export class Sources {
 
   #kv({ authority }: Target): PolicySource {
     const client = this.#client(authority);
-    const options = { client, datacenter: this.#options.policyDatacenter };
-    return ofKey(this.#kvSources, authority ?? '', () => createKvPolicySource(options, this.#deps));
+    const datacenter = this.#options.policyDatacenter;
+    const { candidates, clientId } = this.#deps;
+    return ofKey(this.#kvSources, authority ?? '', () => {
+      const stored = createKvPolicySource({ client, datacenter }, this.#deps);
+      if (candidates === undefined) return stored;
+      const watch: WatchCandidate = (service, listener) => candidates.watch({ service, client, datacenter }, listener);
+      return createGradualPolicySource(stored, watch, clientId);
+    });
   }
 
   #chain({ authority, datacenters: listed }: Target): PolicySource {

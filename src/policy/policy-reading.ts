@@ -17,6 +17,8 @@ export type PolicyReading =
       readonly place?: string;
       /** Where it came from, when that is not the origin of the source that delivers it. */
       readonly origin?: PolicyOrigin;
+      /** It is not the stored policy but a candidate, with this ID: what follows from it must not outlast it. */
+      readonly candidate?: string;
     };
 
 /** Compiles what a source read. Throws a `GraylaneError` INVALID_POLICY that carries every problem. */

@@ -2,6 +2,7 @@ import type { StoredPolicy } from '../../ops/store/history';
 import { createPolicyStore } from '../../ops/store/policy-store';
 import { compileStored } from '../../ops/store/policy-text';
 import { PolicyError } from '../../policy/policy-error';
+import { revisionOf } from '../../policy/revision';
 import { orNone } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
 import { nameOf, readAll } from '../consul/store-session';
@@ -40,8 +41,11 @@ export interface ClientStatus {
 type BehindReason = 'rejected' | 'stale' | 'silent' | 'unreachable' | 'late';
 
 export interface Member extends ClientStatus {
-  /** `own`: its policy is not from Consul's KV store but from code, a file or config entries. */
-  readonly state: 'follows' | 'own' | 'behind';
+  /**
+   * `own`: its policy is not from Consul's KV store but from code, a file or config entries. `candidate`: it goes by the
+   * policy that comes by degrees.
+   */
+  readonly state: 'follows' | 'candidate' | 'own' | 'behind';
   /** Datacenter whose policy it reads, where that is known. */
   readonly datacenter: string | undefined;
   /** Of its policy in that datacenter's history. */
@@ -62,6 +66,13 @@ export function judge(client: ClientStatus, statuses: readonly PolicyStatus[]): 
   if (client.trouble?.reason === 'unreachable') return behind(client, statuses, client.trouble.reason);
   if (index === 0 && revision !== 'none') return own(client, 'a policy of its own, not from the KV store');
   const current = statuses.find((status) => isCurrent(client, status));
+  const ofCandidate = statuses.find(({ candidate }) => candidate !== undefined && candidate.revision === revision);
+  if (current === undefined && ofCandidate?.candidate !== undefined) {
+    const { percent, by } = ofCandidate.candidate;
+    const why = `first in ${percent} % of the clients, by ${by}`;
+    const at = { ...client, state: 'candidate' as const, datacenter: ofCandidate.datacenter, number: undefined, why };
+    return ofCandidate.isWanted ? at : undefined;
+  }
   // A client without an answer does not know that there is no policy.
   const isHeard = revision !== 'none' || client.trouble?.reason !== 'silent';
   if (current !== undefined && isHeard) {
@@ -132,6 +143,8 @@ export interface PolicyStatus {
   readonly revision: string | undefined;
   /** Number in the history; undefined when it was written past it. */
   readonly number: number | undefined;
+  /** The policy that comes by degrees; undefined: none does. */
+  readonly candidate: { readonly revision: string; readonly percent: number; readonly by: string } | undefined;
   /** Oldest first, with the index that the policy had while the entry was the newest. */
   readonly history: readonly { readonly number: number; readonly index: number }[];
 }
@@ -165,11 +178,19 @@ export async function readPolicyStatuses(
   };
 }
 
-function policyStatusOf({ service, datacenter, policy, history }: StoredPolicy, isWanted: boolean): PolicyStatus {
+function policyStatusOf(stored: StoredPolicy, isWanted: boolean): PolicyStatus {
+  const { service, datacenter, policy, history } = stored;
   const compiled = policy === undefined ? undefined : compileStored(service, policy.text);
   const index = Number(policy?.index ?? 0);
   const numbered = history.map(({ number, modifyIndex }) => ({ number, index: Number(modifyIndex) }));
   const revision = compiled instanceof PolicyError ? undefined : (compiled?.revision ?? 'none');
   const number = numbered.find((entry) => entry.index === index)?.number;
-  return { datacenter: nameOf(datacenter), isWanted, index, revision, number, history: numbered };
+  const candidate = candidateOf(stored);
+  return { datacenter: nameOf(datacenter), isWanted, index, revision, number, candidate, history: numbered };
+}
+
+function candidateOf({ candidate }: StoredPolicy): PolicyStatus['candidate'] {
+  if (candidate?.kind !== 'gradual' || candidate.untilMs <= Date.now()) return undefined;
+  const { document, percent, by } = candidate;
+  return { revision: revisionOf(document), percent, by };
 }

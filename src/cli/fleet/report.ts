@@ -38,35 +38,42 @@ export async function lookAtFleet(
   }
   const { known, failures } = await readPolicyStatuses(connection, service, wanted);
   const members = clients.flatMap((client) => judge(client, known) ?? []);
-  const order = { behind: 0, own: 1, follows: 2 };
+  const order = { behind: 0, candidate: 1, own: 2, follows: 3 };
   members.sort((a, b) => order[a.state] - order[b.state] || byText(a.process, b.process));
   const behind = members.filter(({ state }) => state === 'behind');
   const following = members.filter(({ state }) => state === 'follows').length;
-  const isFollowed = failures.length === 0 && behind.length === 0 && following > 0;
+  const isOnWay = members.some(({ state }) => state === 'candidate');
+  const isFollowed = failures.length === 0 && behind.length === 0 && !isOnWay && following > 0;
   const statuses = known.filter(({ isWanted }) => isWanted);
   return { service, statuses, members, behind, following, isFollowed, failures };
 }
 
 export function fleetAsData({ service, statuses, members, behind, following, failures }: FleetReport): object {
-  const datacenters = statuses.map(({ datacenter, index, number = null, revision = null }) => {
-    return { datacenter, index, number, revision };
+  const datacenters = statuses.map(({ datacenter, index, number = null, revision = null, candidate = null }) => {
+    return { datacenter, index, number, revision, candidate };
   });
-  return { service, following, behind: behind.length, datacenters, processes: members, failures };
+  const candidates = members.filter(({ state }) => state === 'candidate').length;
+  return { service, following, candidates, behind: behind.length, datacenters, processes: members, failures };
 }
 
 async function showFleet({ service, statuses, members, following }: FleetReport, io: CommandIo): Promise<void> {
-  for (const { datacenter, index, number, revision } of statuses) {
+  for (const { datacenter, index, number, revision, candidate } of statuses) {
     const known = number === undefined ? `index ${index}` : `number ${number}, index ${index}`;
     const valid = revision === undefined ? 'not valid' : `revision ${revision}`;
     io.line(`${io.colors.bold(service)} in ${datacenter}: ${index === 0 ? 'no policy' : `${valid}, ${known}`}`);
+    if (candidate === undefined) continue;
+    const { revision: next, percent, by } = candidate;
+    io.line(`by degrees in ${datacenter}: revision ${next} in ${percent} % of the clients, by ${by}`);
   }
-  io.line(`${following} of ${members.length} follow`);
+  const candidates = members.filter(({ state }) => state === 'candidate').length;
+  const first = candidates === 0 ? '' : `, ${candidates} of them the policy that comes by degrees`;
+  io.line(`${following + candidates} of ${members.length} follow${first}`);
   if (members.length > 0) await showMembers(members, io);
 }
 
 export async function showMembers(members: readonly Member[], io: CommandIo): Promise<void> {
   const { green, red, yellow } = io.colors;
-  const color = { follows: green, own: yellow, behind: red };
+  const color = { follows: green, candidate: yellow, own: yellow, behind: red };
   await io.table(members, {
     ...fields('process', 'client', 'datacenter', 'number', 'revision'),
     state: ({ state, reason }) => color[state](reason ?? state),

@@ -1,6 +1,7 @@
 import { defined } from '../../base/defined';
 import type { StoredPolicy } from '../../ops/store/history';
 import { documentText } from '../../ops/store/policy-text';
+import type { GradualFlags } from '../candidate/gradual-apply';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { inSlices, type StoreSession, withStore } from '../consul/store-session';
@@ -22,7 +23,7 @@ import { changeAsData, showChange } from './show-change';
 import { type AfterWriting, writeServices } from './write-change';
 
 /** The options of every command that writes policies. */
-export interface ApplyFlags extends ConsulFlags, FleetSources, ApplyLimits {
+export interface ApplyFlags extends ConsulFlags, FleetSources, ApplyLimits, GradualFlags {
   /** For how long to wait until every process follows the policy. Milliseconds. */
   readonly wait?: number;
   readonly message?: string;
@@ -45,6 +46,8 @@ export function checkApplyFlags({ wait, prometheus, url, dryRun, message = '' }:
 /** `policy apply`: everything is judged in every datacenter before anything is written in one. */
 export async function applyFiles(paths: readonly string[], flags: ApplyFlags, io: CommandIo): Promise<void> {
   checkApplyFlags(flags);
+  const { checkGradual } = await import('../candidate/gradual-apply.js');
+  checkGradual(flags);
   const valid = await readValidPolicies(paths, io);
   if (valid.length > 1 && flags.ifRevision !== undefined) {
     const message = `--if-revision: with the policies of ${valid.length} services (expected: of one)`;
@@ -106,8 +109,20 @@ export async function carryOut(
   const isAsked = confirm !== undefined && planned.some(isDifferent);
   const message = isAsked ? await confirm() : (flags.message ?? '');
   if (message === undefined) throw new CommandError(1, 'nothing was written');
-  const writes = planned.map((each) => ({ ...each, kind: 'apply' as const, message }));
-  await writeServices(writes, isSeveral, session, io, await waiting(session, flags, io));
+  const write = async (told: string): Promise<void> => {
+    const writes = planned.map((each) => ({ ...each, kind: 'apply' as const, message: told }));
+    await writeServices(writes, isSeveral, session, io, await waiting(session, flags, io));
+  };
+  const { gradual } = flags;
+  if (gradual === undefined) return write(message);
+  const { applyGradually } = await import('../candidate/gradual-apply.js');
+  const passed = await applyGradually(planned, { ...flags, gradual }, session, io);
+  if (passed === undefined) return;
+  try {
+    await write(`${message} (${passed.told})`);
+  } finally {
+    await passed.end();
+  }
 }
 
 /** Loaded only where it is asked for. The services share the time. */

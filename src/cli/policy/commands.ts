@@ -1,9 +1,38 @@
 import { argument, type CommandGroup, option } from '../command';
-import { consul, parseWhole, SIGNING_KEY, TO_ASK, TO_WRITE_TO, TOKEN_FILE, WRITE, WRITE_ONE } from '../flags';
+import {
+  consul,
+  parseAdvertise,
+  parseDuration,
+  parseListen,
+  parseWeights,
+  parseWhole,
+  percentParser,
+  SIGNING_KEY,
+  TO_ASK,
+  TO_WRITE_TO,
+  TOKEN_FILE,
+  WRITE,
+  WRITE_ONE,
+} from '../flags';
 import { importCommands } from './import-commands';
 
 const SERVICE = argument('<service>');
 const FILES = argument('<file...>', 'YAML or JSON, or a folder of them; - is standard input');
+const LISTEN = [
+  option('--listen <host:port>', 'take the reports of clients here', parseListen),
+  option('--advertise <url>', 'where clients reach it; default: http:// and what --listen says', parseAdvertise),
+];
+const GRADUAL = [
+  option('--gradual <list>', 'first in these shares of clients, percent, then 100: 1,10,100', parseWeights),
+  option('--step <duration>', 'with --gradual: stays so long at each; default: 60s', parseDuration),
+  option(
+    '--max-excess <percent>',
+    'with --gradual: calls in a hundred that may fail beyond those under the former policy; default: 1',
+    percentParser(2, ''),
+  ),
+  option('--min-calls <number>', 'with --gradual: calls that a share needs; default: 100', parseWhole),
+  ...LISTEN,
+];
 const YAML = option('--yaml', 'print YAML instead of JSON');
 
 export const policy: CommandGroup = {
@@ -90,11 +119,34 @@ export const policy: CommandGroup = {
         "graylane policy apply payments.yaml -m 'canary to 25 %' --wait 30s --prometheus http://prometheus:9090":
           'and ends when every process follows, or after 30 s with 1, naming who does not',
         "graylane policy apply policies/ -m 'new labels'": 'all of a folder; says of each service what became of it',
+        "graylane policy apply payments.yaml -m 'canary to 25 %' --gradual 1,10,100 --listen 10.0.0.7:9464":
+          'first in 1 % of the clients, then in 10 %; back by itself when more calls fail there',
         'graylane policy apply payments.yaml --dry-run': 'only shows what it would change, and what speaks against it',
       },
       args: [FILES],
-      options: WRITE_ONE,
+      options: [...WRITE_ONE, ...GRADUAL],
       run: async () => (await import('./apply-files.js')).applyFiles,
+    },
+    {
+      name: 'trial',
+      summary: 'show what a policy file would move, without moving it',
+      description:
+        'Lets the clients of a service decide each call twice for a while, and obey only the policy in force. Tells how many ' +
+        'calls and sticky callers would move, from where to where, and how many calls would find nobody. Only counts leave ' +
+        'a process. Takes clients with reportRolloutMetrics: true. Ends with 1 when a client would refuse the policy, or more ' +
+        'calls than now would find nobody.',
+      examples: {
+        'graylane policy trial payments.yaml --for 5m --listen 10.0.0.7:9464': 'clients report to this address',
+        'graylane policy trial payments.yaml --for 30s --listen 10.0.0.7:9464 --json': 'for a script',
+      },
+      args: [argument('<file>', 'YAML or JSON; - is standard input')],
+      options: [
+        ...consul('datacenter whose clients are asked; default: the one of the agent'),
+        SIGNING_KEY,
+        option('--for <duration>', 'how long, at most 24h', parseDuration, 300_000),
+        ...LISTEN,
+      ],
+      run: async () => (await import('../candidate/trial-policy.js')).trialPolicy,
     },
     {
       name: 'sync',

@@ -1,8 +1,11 @@
+import type { Candidate } from '../../base/candidate';
 import { isRecord } from '../../base/is-record';
+import { endCandidate } from '../../ops/candidate/held-key';
 import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
 import { parseStored } from '../../ops/store/policy-text';
 import { canonicalJson } from '../../policy/plain-data';
 import { PolicyError } from '../../policy/policy-error';
+import { revisionOf } from '../../policy/revision';
 import { CommandError } from '../command';
 import { type CapacityJudge, capacityIn } from '../consul/capacity';
 import type { ConsulFlags } from '../consul/consul-connection';
@@ -12,6 +15,7 @@ import {
   findRevision,
   nameOf,
   noteFailure,
+  type Reading,
   readAll,
   type StoreSession,
   withStore,
@@ -43,7 +47,10 @@ export async function rollBack(
     const failures: Failure[] = [];
     const changes: PlannedChange[] = [];
     const numbers = new Set<number>();
-    for (const reading of await readAll(session, service)) {
+    const readings = await readAll(session, service);
+    const onTheWay = revision === undefined ? readings.flatMap(gradualIn) : [];
+    if (onTheWay.length > 0) return await endThose(onTheWay, flags, session, io);
+    for (const reading of readings) {
       if ('failure' in reading) {
         failures.push(reading);
         continue;
@@ -73,6 +80,33 @@ export async function rollBack(
     const again = `run graylane policy log ${service}, then roll back again`;
     await writeServices([{ service, changes, failures, kind: 'rollback', message, again }], false, session, io);
   });
+}
+
+/** A policy that comes by degrees is what `rollback` without a revision goes back from: nothing of it is written yet. */
+function gradualIn(reading: Reading): readonly (StoredPolicy & { readonly candidate: Candidate })[] {
+  const stored = 'stored' in reading ? reading.stored : undefined;
+  return stored?.candidate?.kind === 'gradual' ? [{ ...stored, candidate: stored.candidate }] : [];
+}
+
+async function endThose(
+  those: ReturnType<typeof gradualIn>,
+  { dryRun }: RollbackFlags,
+  { connection: { client } }: StoreSession,
+  io: CommandIo,
+): Promise<void> {
+  const shown: object[] = [];
+  for (const { service, datacenter, candidate } of those) {
+    if (dryRun !== true) await endCandidate({ client, service, datacenter });
+    const revision = revisionOf(candidate.document);
+    const place = `${service} in ${nameOf(datacenter)}`;
+    const what = `revision ${revision}, in ${candidate.percent} % of the clients by ${candidate.by}`;
+    io.line(
+      dryRun === true ? `${place}: would take back ${what}` : `${io.colors.green('taken back')} ${place}: ${what}`,
+    );
+    const outcome = dryRun === true ? 'planned' : 'taken back';
+    shown.push({ service, datacenter: nameOf(datacenter), outcome, revision, percent: candidate.percent });
+  }
+  io.json(shown);
 }
 
 function harmsIn(change: PlannedChange): readonly string[] {

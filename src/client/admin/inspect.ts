@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type { DatacenterState, DuplicateInstance, Instance } from '../../base/instances';
 import { lookupsOf } from '../../policy/destinations';
 import type { PolicyDocument } from '../../policy/document';
@@ -102,6 +103,11 @@ interface PolicyInspection {
   readonly failure: string | undefined;
   /** It was deleted where it came from, and goes on. */
   readonly isOrphaned: boolean;
+  /**
+   * ID of the run of `graylane policy apply --gradual` that put it in force in this client, before it is stored;
+   * undefined: it is the stored one.
+   */
+  readonly candidate?: string;
   /** The policies of other services that it leads to. */
   readonly others: readonly OtherPolicyInspection[];
 }
@@ -247,6 +253,7 @@ export function inspectService(service: Service): ServiceInspection {
       rejected: policyState.rejected,
       failure: policyState.failure,
       isOrphaned: policyState.isOrphaned,
+      ...defined({ candidate: policyState.candidate }),
       others: [...service.otherPolicies].map(([name, { plan: other, rejected, failure }]) => {
         return { service: name, revision: other?.revision, origin: other?.origin, rejected, failure };
       }),

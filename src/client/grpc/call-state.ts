@@ -116,6 +116,8 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   faults: readonly FaultPlan[] | undefined = undefined;
   /** What faults of the policy do to it; undefined: none concerns it. */
   faulted: FaultedCallRecord | undefined = undefined;
+  /** Is told the code that the call ends with; undefined most of the time. */
+  onEnd: ((code: number) => void) | undefined = undefined;
   /** How long its method usually takes. Looked up at the first pick. */
   time: MethodTime | undefined = undefined;
   /** Endpoints of attempts that started, oldest first, including those that no application can have seen. */

@@ -304,6 +304,7 @@ export class GraylaneCall
       this.#isOpen = false;
       this.#timeout?.cancel();
       this.#mirrored?.ended(status.code, this.lastEnding === 'answered');
+      this.onEnd?.(status.code);
       this.#served?.remove(this);
       if (status.code !== OK && this.isTriedOut) this.#served?.failedBelow();
       const { callsInFlight, clock } = this.#home;

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type { Logger } from '../../base/logger';
 import type { Plan, PolicyProblem } from '../../policy/plan';
 import { locateProblem, PolicyError } from '../../policy/policy-error';
@@ -12,6 +13,8 @@ interface RejectedPolicy {
   readonly index: string | undefined;
   /** Where its text stands: a path, a key of Consul. */
   readonly place: string | undefined;
+  /** ID of the candidate that it is. */
+  readonly candidate?: string | undefined;
 }
 
 /**
@@ -28,6 +31,8 @@ export interface PolicyState {
   readonly isOrphaned: boolean;
   /** `requirePolicy` is set and there is none. */
   readonly isMissing: boolean;
+  /** ID of the candidate that `plan` is of; undefined: it is of the stored policy. */
+  readonly candidate?: string | undefined;
 }
 
 export const UNREAD: PolicyState = {
@@ -57,13 +62,15 @@ export function nextPolicyState(state: PolicyState, reading: PolicyReading, rule
   }
   try {
     const plan = rules.compile(reading);
-    return { ...UNREAD, plan, isMissing: plan.origin === 'none' && rules.requirePolicy };
+    const { candidate } = reading;
+    return { ...UNREAD, plan, isMissing: plan.origin === 'none' && rules.requirePolicy, ...defined({ candidate }) };
   } catch (error) {
     const problems =
       error instanceof PolicyError
         ? error.problems
         : [{ path: '', message: `the policy cannot be compiled: ${String(error)}` }];
-    return { ...state, failure: undefined, rejected: { problems, index: reading.index, place: reading.place } };
+    const { index, place, candidate } = reading;
+    return { ...state, failure: undefined, rejected: { problems, index, place, ...defined({ candidate }) } };
   }
 }
 

@@ -59,6 +59,8 @@ export abstract class ServiceState {
   snapshot: Snapshot | undefined = undefined;
   sourceState: SourceState | undefined;
   policyState: PolicyState = UNREAD;
+  /** The same without a candidate, which must not outlast its time: what is remembered. */
+  #stored: PolicyState = UNREAD;
   /** When the present watches began, in monotonic milliseconds. */
   watchedSinceMs: number | undefined;
   readonly #options: ServiceStateOptions;
@@ -136,6 +138,7 @@ export abstract class ServiceState {
       // What was in force before an idle spell is still the last good policy when it can't be read again.
       const known = former.plan === undefined && reading.kind !== 'present' ? this.#lastKnownGood?.policy : undefined;
       this.policyState = this.#orLastKnownGood(nextPolicyState(known ?? former, reading, rules));
+      if (this.policyState.candidate === undefined) this.#stored = this.policyState;
       this.policyRead(former);
       reportPolicyChange(this.logger, service, former, this.policyState, rules.isObserving);
       this.#join();
@@ -152,7 +155,8 @@ export abstract class ServiceState {
     this.#policyWatch = undefined;
     if (this.snapshot !== undefined) {
       const others = this.otherPolicies;
-      this.#lastKnownGood = { instances: this.snapshot.instances, policy: this.policyState, others };
+      const policy = this.policyState.candidate === undefined ? this.policyState : this.#stored;
+      this.#lastKnownGood = { instances: this.snapshot.instances, policy, others };
     }
     this.#others?.close();
     this.#others = undefined;
@@ -289,7 +293,7 @@ export abstract class ServiceState {
     };
     this.#lists?.follow(known.lists ?? NO_NAMES, plan.lists);
     this.#reportShortfalls();
-    if (this.#refusal() === undefined)
+    if (this.#refusal() === undefined && this.policyState.candidate === undefined)
       this.#options.store?.save(this.#storeKey, toStored(this.snapshot, this.otherPolicies, this.#options.lists));
     this.takeOver(this.snapshot);
   }

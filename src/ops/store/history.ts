@@ -1,4 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
+import type { Candidate } from '../../base/candidate';
 import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
 import { sha256 } from '../../base/sha256';
@@ -193,6 +194,8 @@ export interface StoredPolicy {
     | undefined;
   /** Oldest first. */
   readonly history: readonly StoredEntry[];
+  /** What a command tries beside it now; undefined: nothing. */
+  readonly candidate?: Candidate;
 }
 
 export interface StoredEntry {

@@ -1,4 +1,5 @@
 import { hostname, userInfo } from 'node:os';
+import { candidateKey, decodeCandidate } from '../../base/candidate';
 import { sha256 } from '../../base/sha256';
 import type { ConsulClient } from '../../consul/client';
 import {
@@ -79,6 +80,7 @@ export function createPolicyStore({ client, signing }: PolicyStoreOptions): Poli
     const outcome = await transact(client, datacenter, [
       { verb: 'get-tree', key: policyKey },
       { verb: 'get-tree', key: historyKey },
+      { verb: 'get-tree', key: candidateKey(service) },
     ]);
     if (outcome.kind !== 'done') throw unavailable(policyKey, outcome.reason);
     const pair = outcome.pairs.find(({ key }) => key === policyKey);
@@ -89,6 +91,7 @@ export function createPolicyStore({ client, signing }: PolicyStoreOptions): Poli
       datacenter,
       policy: pair && { text, index: pair.modifyIndex, needsSigning: needsSigning(text, signing) },
       history: outcome.pairs.filter(({ key }) => key.startsWith(historyKey)).flatMap(storedEntry),
+      ...heldCandidate(outcome.pairs.find(({ key }) => key === candidateKey(service))),
     };
   };
 
@@ -158,6 +161,13 @@ function planWrite({ before, text, kind, author, message, time }: PolicyChange):
     ...history.slice(0, removed).map(({ key }): KvOperation => ({ verb: 'delete', key })),
   ];
   return { operations, entry, removed };
+}
+
+/** One that no command holds is left over. */
+function heldCandidate(pair: KvPair | undefined): Pick<StoredPolicy, 'candidate'> {
+  if (pair?.session === undefined) return {};
+  const candidate = decodeCandidate(pair.value.toString('utf8'));
+  return 'problem' in candidate ? {} : { candidate };
 }
 
 /** Numbers are padded, so that Consul's order of keys is theirs. */

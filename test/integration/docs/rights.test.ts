@@ -12,7 +12,7 @@ import { commandWorld, policyOf } from '../cli/two-datacenters';
 import { fencesOf, readPage } from './fences';
 
 const world = commandWorld({ datacenters: ['dc1'], acl: true });
-const PAGES = ['docs/security.md', 'docs/policies.md', 'docs/rollouts.md'];
+const PAGES = ['docs/security.md', 'docs/policies.md', 'docs/rollouts.md', 'docs/trials.md'];
 /** Each role of the table, and the heading of its rules. */
 const RULES: ReadonlyMap<string, string> = new Map(
   PAGES.flatMap((page) =>
@@ -63,6 +63,7 @@ const ATTEMPTS: Readonly<Record<string, Attempt>> = {
   rollout: key('graylane/rollouts/payments', '{}'),
   'rollout, others': key('graylane/rollouts/orders', '{}'),
   collector: key('graylane/rollouts/payments/collector', '{}'),
+  candidate: key('graylane/candidates/payments', '{}'),
   instances: {
     async read(api) {
       const answer = await (await api.request('GET', '/v1/health/service/payments')).json();
@@ -106,7 +107,7 @@ beforeAll(async () => {
 
 describe('the table of rights in docs/security.md', () => {
   it('has rules for each role, and a way to try each column', () => {
-    expect(table).toHaveLength(8);
+    expect(table).toHaveLength(9);
     expect(table.map(([role]) => RULES.has(role))).not.toContain(false);
     expect(Object.keys(ATTEMPTS)).toEqual(columns);
   });

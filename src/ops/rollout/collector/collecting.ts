@@ -7,7 +7,7 @@ import type { RolloutProgress } from '../progress';
 import { hasEnded } from '../record';
 import { Announcer, windowId } from './announcer';
 import { Collector, type CollectorStatus } from './collector';
-import { startListener } from './listener';
+import { rolloutReports, startListener } from './listener';
 
 /** The listening part of a controller: collects reports of clients, and serves metrics of its rollouts. */
 export interface Collecting {
@@ -48,7 +48,7 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
   const led = new Map<string, RolloutProgress>();
   const ended = new Map<string, EndedRollouts>();
   const metrics = (): string => rolloutMetrics(led, collector.status(), ended);
-  const listener = await startListener({ host, port: options.port, collector, metrics });
+  const listener = await startListener({ host, port: options.port, reports: rolloutReports(collector), metrics });
   const address = `http://${host.includes(':') ? `[${host}]` : host}:${listener.port}`;
   const announcer = new Announcer({
     collector,

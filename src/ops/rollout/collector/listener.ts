@@ -10,7 +10,7 @@ import { ownValue } from '../../../policy/plain-data';
 import { MeasureError, readCalls, readCount, refuse } from '../analysis/subset-metrics';
 import type { Collector, TakenReport } from './collector';
 
-/** The controller's one port: takes reports, and shows Prometheus how the rollouts stand. */
+/** The one port of who collects: takes reports of clients, and shows Prometheus how the rollouts stand. */
 export interface RolloutListener {
   /** The port that it got. */
   readonly port: number;
@@ -22,9 +22,32 @@ export interface ListenerOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly collector: Collector;
+  readonly reports: ReportTaker;
   /** In Prometheus' text format. */
   readonly metrics: () => string;
+}
+
+/** Takes one kind of reports. */
+export interface ReportTaker {
+  /** Reports of a service go to `/<path>/<service>`. */
+  readonly path: string;
+  readonly maxBytes: number;
+  /** Whether the key is right; undefined for a service that is not collected here. */
+  isKey(service: string, given: string): boolean | undefined;
+  take(service: string, body: string): TakenReport | { readonly problem: string };
+}
+
+/** Reports for the controller of rollouts. */
+export function rolloutReports(collector: Collector): ReportTaker {
+  return {
+    path: 'figures',
+    maxBytes: MAX_REPORT_BYTES,
+    isKey: (service, given) => collector.isKey(service, given),
+    take(service, body) {
+      const report = readReport(body);
+      return 'problem' in report ? report : collector.take(service, report);
+    },
+  };
 }
 
 /** Longer than clients wait between two reports, so that they keep their connection. */
@@ -70,7 +93,6 @@ function end(server: Server): Promise<void> {
   });
 }
 
-const FIGURES = '/figures/';
 const STATUS: Readonly<Record<TakenReport, number>> = {
   taken: 204,
   repeated: 204,
@@ -80,24 +102,25 @@ const STATUS: Readonly<Record<TakenReport, number>> = {
 };
 const WORDS: Readonly<Record<number, string>> = {
   401: 'authorization: not the key that was announced',
-  404: 'path: unknown (expected: /figures/SERVICE, /metrics or /healthz)',
-  405: 'method: another (expected: POST for figures, else GET)',
+  404: 'path: unknown (expected: that of reports, /metrics or /healthz)',
+  405: 'method: another (expected: POST for reports, else GET)',
   409: 'window: not the one that is counted',
   410: 'service: nothing of it is counted here',
-  413: `body: longer than ${MAX_REPORT_BYTES} bytes`,
+  413: 'body: too long',
   429: 'clients: too many report already',
 };
 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { collector, metrics }: ListenerOptions,
+  { reports, metrics }: ListenerOptions,
 ): Promise<void> {
   const { method = 'GET', url = '/' } = request;
   const path = url.split('?', 1)[0] ?? '/';
-  if (path.startsWith(FIGURES)) {
+  const prefix = `/${reports.path}/`;
+  if (path.startsWith(prefix)) {
     if (method !== 'POST') return turnAway(response, 405);
-    return takeReport(request, response, path.slice(FIGURES.length), collector);
+    return takeReport(request, response, path.slice(prefix.length), reports);
   }
   if (path !== '/metrics' && path !== '/healthz') return turnAway(response, 404);
   if (method !== 'GET' && method !== 'HEAD') return turnAway(response, 405);
@@ -110,32 +133,32 @@ async function takeReport(
   request: IncomingMessage,
   response: ServerResponse,
   encoded: string,
-  collector: Collector,
+  reports: ReportTaker,
 ): Promise<void> {
   const service = decode(encoded);
   // Checked before the body is read, so that strangers cost nothing.
-  const isKey = collector.isKey(service, /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '');
+  const isKey = reports.isKey(service, /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '');
   if (isKey === undefined) return turnAway(response, 410);
   if (!isKey) return turnAway(response, 401);
-  if (Number(request.headers['content-length'] ?? 0) > MAX_REPORT_BYTES) return turnAway(response, 413);
-  const body = await readBody(request);
+  if (Number(request.headers['content-length'] ?? 0) > reports.maxBytes) return turnAway(response, 413);
+  const body = await readBody(request, reports.maxBytes);
   if (body === undefined) return turnAway(response, 413);
-  const report = readReport(body);
-  if ('problem' in report) return turnAway(response, 400, report.problem);
-  const status = STATUS[collector.take(service, report)];
+  const taken = reports.take(service, body);
+  if (typeof taken === 'object') return turnAway(response, 400, taken.problem);
+  const status = STATUS[taken];
   if (status !== 204) return turnAway(response, status);
   response.statusCode = status;
   response.end();
 }
 
 /** Undefined: too long. */
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   // A reader that stops early would end the connection before the answer is out.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MAX_REPORT_BYTES) return undefined;
+    if (bytes > maxBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

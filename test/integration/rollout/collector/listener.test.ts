@@ -10,7 +10,7 @@ import {
 import { createReportSender } from '../../../../src/client/rollout-metrics/report-sender';
 import { WindowCounts } from '../../../../src/client/rollout-metrics/service-reporter';
 import { Collector } from '../../../../src/ops/rollout/collector/collector';
-import { startListener } from '../../../../src/ops/rollout/collector/listener';
+import { rolloutReports, startListener } from '../../../../src/ops/rollout/collector/listener';
 import { closeAfterEach } from '../../../support/closers';
 import { printFact } from '../../../support/figure';
 
@@ -32,7 +32,7 @@ interface Bench {
 async function bench({ maxClients = 10_000, clock = { nowMs: 0 } } = {}): Promise<Bench> {
   const collector = new Collector(() => clock.nowMs, maxClients);
   collector.open('payments', WINDOW);
-  const options = { host: '127.0.0.1', port: 0, collector, metrics: () => 'x 1\n' };
+  const options = { host: '127.0.0.1', port: 0, reports: rolloutReports(collector), metrics: () => 'x 1\n' };
   const { port } = opened(await startListener(options), (listener) => listener.close());
   const base = `http://127.0.0.1:${port}`;
   return {

@@ -10,7 +10,8 @@ function status(change: Partial<PolicyStatus> = {}): PolicyStatus {
     { number: 2, index: 30 },
     { number: 3, index: 40 },
   ];
-  return { datacenter: 'dc1', isWanted: true, index: 40, revision: NEWEST, number: 3, history, ...change };
+  const at = { datacenter: 'dc1', isWanted: true, index: 40, revision: NEWEST, number: 3 };
+  return { ...at, candidate: undefined, history, ...change };
 }
 
 const dc1 = status();
@@ -52,6 +53,21 @@ describe('a process', () => {
     expect(verdict({ index: 30, revision: FORMER })).toBe('behind dc1 2 late 1 change behind');
     expect(verdict({ index: 20, revision: FORMER })).toBe('behind dc1 1 late 2 changes behind');
     expect(verdict({ index: 33 })).toBe('behind - - late goes by index 33, which is in no history');
+  });
+
+  it('goes by the policy that comes by degrees, where that is what it has', () => {
+    const candidate = { revision: 'cccccccccccc', percent: 10, by: 'alice' };
+    const onTheWay = [status({ candidate }), dc2];
+    const has = { index: 50, revision: candidate.revision };
+    expect(verdict(has, onTheWay)).toBe('candidate dc1 - first in 10 % of the clients, by alice');
+    expect(verdict({}, onTheWay)).toBe('follows dc1 3');
+    expect(verdict({ index: 30, revision: FORMER }, onTheWay)).toBe('behind dc1 2 late 1 change behind');
+    expect(verdict(has, [{ ...status({ candidate }), isWanted: false }])).toBe('not asked about');
+    expect(verdict(has)).toContain('behind');
+    // Once it is stored, too, every process that has it follows.
+    expect(verdict({ revision: candidate.revision }, [status({ candidate, revision: candidate.revision })])).toBe(
+      'follows dc1 3',
+    );
   });
 
   it('is not asked about when it reads a datacenter that is not', () => {

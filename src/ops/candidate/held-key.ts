@@ -1,0 +1,105 @@
+import { type Candidate, candidateKey, decodeCandidate, encodeCandidate } from '../../base/candidate';
+import { sleep } from '../../base/sleep';
+import type { ConsulClient } from '../../consul/client';
+import { type KvReading, readKvAnswer } from '../../consul/kv-entry';
+import type { Lease } from '../rollout/lease';
+import { inDatacenter, transact, unavailable } from '../store/kv';
+
+const TIME_LIMIT_MS = 5_000;
+
+/** Where the candidate of a service stands. */
+export interface CandidatePlace {
+  readonly client: ConsulClient;
+  readonly service: string;
+  /** Undefined: the agent's own. */
+  readonly datacenter: string | undefined;
+}
+
+/** A candidate that a command holds now; undefined: there is none. Throws POLICY_UNAVAILABLE. */
+export async function readCandidate(
+  place: CandidatePlace,
+): Promise<{ readonly candidate: Candidate; readonly session: string } | undefined> {
+  const key = candidateKey(place.service);
+  const entry = await readKey(place, key);
+  if (entry.kind === 'error') throw unavailable(key, entry.reason);
+  if (entry.kind === 'absent' || entry.session === '') return undefined;
+  const candidate = decodeCandidate(entry.text);
+  return 'problem' in candidate ? undefined : { candidate, session: entry.session };
+}
+
+/** Takes away whatever candidate there is: its command sees it and ends. Throws POLICY_UNAVAILABLE. */
+export async function endCandidate({ client, service, datacenter }: CandidatePlace): Promise<void> {
+  const key = candidateKey(service);
+  const outcome = await transact(client, datacenter, [{ verb: 'delete', key }]);
+  if (outcome.kind !== 'done') throw unavailable(key, outcome.reason);
+}
+
+/** ModifyIndex of the policy; undefined: there is none. Throws POLICY_UNAVAILABLE. */
+export async function policyIndex(place: CandidatePlace): Promise<string | undefined> {
+  const key = `graylane/policies/${place.service}`;
+  const entry = await readKey(place, key);
+  if (entry.kind === 'error') throw unavailable(key, entry.reason);
+  return entry.kind === 'entry' ? entry.index : undefined;
+}
+
+async function readKey({ client, datacenter }: CandidatePlace, key: string): Promise<KvReading> {
+  const query = inDatacenter(datacenter);
+  const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
+  return answer.kind === 'failure' ? { kind: 'error', reason: answer.reason } : readKvAnswer(answer, key);
+}
+
+/** The candidate of one service as this command holds it: written under the lock of its session. */
+export class HeldKey {
+  readonly #place: CandidatePlace;
+  readonly #lease: Lease;
+  #session: string | undefined;
+
+  constructor(place: CandidatePlace, lease: Lease) {
+    this.#place = place;
+    this.#lease = lease;
+  }
+
+  /**
+   * Writes it. Resolves to the candidate of another command that has the key; undefined: it was written. Throws
+   * POLICY_UNAVAILABLE when Consul does not take it, or has ended the session.
+   */
+  async write(candidate: Candidate): Promise<Candidate | undefined> {
+    const { client, service, datacenter } = this.#place;
+    const key = candidateKey(service);
+    await this.#lease.tried;
+    const { session, problem } = this.#lease;
+    if (session === undefined) throw unavailable(key, problem ?? 'no session');
+    const outcome = await transact(client, datacenter, [
+      { verb: 'lock', key, session, value: encodeCandidate(candidate) },
+    ]);
+    if (outcome.kind === 'done') {
+      this.#session = session;
+      return undefined;
+    }
+    const other = outcome.kind === 'conflict' ? await readCandidate(this.#place) : undefined;
+    if (other === undefined || other.session === session) throw unavailable(key, outcome.reason);
+    return other.candidate;
+  }
+
+  /** Whether clients still see it as held by this command. Throws POLICY_UNAVAILABLE. */
+  async isHeld(): Promise<boolean> {
+    return this.#session !== undefined && (await readCandidate(this.#place))?.session === this.#session;
+  }
+
+  /** Takes it away, if it is still this command's. Never rejects: the session's end does the same. */
+  async end(): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#session = undefined;
+    const { client, service, datacenter } = this.#place;
+    const key = candidateKey(service);
+    for (let tries = 0; tries < 3; tries += 1) {
+      const outcome = await transact(client, datacenter, [
+        { verb: 'check-session', key, session },
+        { verb: 'delete', key },
+      ]);
+      if (outcome.kind !== 'unknown') return;
+      await sleep(200);
+    }
+  }
+}

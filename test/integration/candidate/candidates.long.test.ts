@@ -1,0 +1,16 @@
+import { describe, it } from 'vitest';
+import { rolloutWorld } from '../rollout/rollout-world';
+import { gradualIsTakenBack } from './gradual-taken-back';
+import { trialAgrees } from './trial-agrees';
+
+const world = rolloutWorld({ config: { limits: { http_max_conns_per_client: 5_000 } } });
+
+describe('a fleet', { timeout: 240_000 }, () => {
+  it('of 20 processes is told in a trial what apply then does', async () => {
+    await trialAgrees(world, { processes: 20, seconds: 20, users: 3_000, perSecond: 100 });
+  });
+
+  it('of 50 clients in 10 processes has a breaking policy in one of them, and not for long', async () => {
+    await gradualIsTakenBack(world, { processes: 10, clients: 5 });
+  });
+});
