@@ -290,6 +290,14 @@ describe('metadata', () => {
     expect(document?.routes?.[0]?.requestHeaders).toEqual({ set: { 'x-a': '1' }, remove: ['x-b'] });
   });
 
+  it('is left as it is beyond what a document holds, which is told of each', () => {
+    const Remove = Array.from({ length: 22 }, (_, index) => `x-${index}`);
+    const Destination = { RequestHeaders: { Remove } };
+    const { document, unsaid } = routed({ ...http({ PathExact: '/a.B/C' }), Destination });
+    expect(document?.routes?.[0]?.requestHeaders?.remove).toHaveLength(20);
+    expect(unsaid.map(({ path }) => path.slice(path.indexOf('Remove')))).toEqual(['Remove["x-20"]', 'Remove["x-21"]']);
+  });
+
   it('is left as it is where a policy is no place for it', () => {
     const Destination = { RequestHeaders: { Set: { authorization: 'x', 'x-at': '%START_TIME%' } } };
     const { document, unsaid } = routed({ ...http({ PathExact: '/a.B/C' }), Destination });
