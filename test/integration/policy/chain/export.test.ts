@@ -160,6 +160,11 @@ describe('what a document cannot say', () => {
       http({ Header: ['a', 'b', 'c'].map((Prefix) => ({ Name: 'x', Prefix, Invert: true })) }),
       'Match.HTTP.Header[2]',
     ],
+    [
+      'a header with a name longer than a label has',
+      http({ Header: [{ Name: 'x'.repeat(257), Exact: 'a' }] }),
+      'Match.HTTP.Header[0].Name',
+    ],
   ])('is reported by its path, and its route left out: %s', (_, definition, field) => {
     const { document, unsaid } = routed(definition);
     expect(unsaid.map(({ path }) => path)).toEqual([
