@@ -63,6 +63,8 @@ export class Service extends ServiceState implements BalancedService {
   /** Copies of its calls; undefined until a call has a mirror. */
   mirrors: Mirrors | undefined = undefined;
   readonly #options: ServiceOptions;
+  /** Undefined: none. */
+  readonly #staticLabels: ServiceOptions['staticLabels'] | undefined;
   readonly #onRepeatedLabel = (): void => {
     // Listeners of a decision read its labels once more.
     if (!this.#isTelling) this.#repeatedLabels += 1;
@@ -83,6 +85,7 @@ export class Service extends ServiceState implements BalancedService {
     super(options);
     const { clock, random, logger } = options;
     this.#options = options;
+    this.#staticLabels = Object.keys(options.staticLabels).length === 0 ? undefined : options.staticLabels;
     this.random = random;
     this.telemetry = options.telemetry;
     this.balancer = new BalancerContext(this, {
@@ -185,8 +188,7 @@ export class Service extends ServiceState implements BalancedService {
   }
 
   #decide(call: CallState, snapshot: Snapshot, metadata: Metadata): Decision {
-    const { staticLabels } = this.#options;
-    call.readLabelsFrom(metadata, staticLabels, this.#onRepeatedLabel);
+    call.readLabelsFrom(metadata, this.#staticLabels, this.#onRepeatedLabel);
     const decision = decide(snapshot.observed ?? snapshot.plan, call, call, this);
     call.decision = snapshot.observed === undefined ? decision : this.#decidePlainly(snapshot, call);
     if (call.faults !== undefined && snapshot.observed === undefined) this.balancer.faults.begin(call, call.faults);
