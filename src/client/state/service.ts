@@ -24,6 +24,8 @@ import { ServiceState, type ServiceStateOptions } from './service-state';
 export interface ServiceOptions extends ServiceStateOptions {
   readonly staticLabels: Readonly<Record<string, string>>;
   readonly random: Random;
+  /** What decisions draw from: not what balancers do, so that the same calls are decided alike whatever these draw. */
+  readonly decisionRandom: Random;
   readonly clientId: string;
   readonly connectDeadlineMs: number;
   readonly authorityMetaKey: string | undefined;
@@ -50,6 +52,7 @@ export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
  * go of everything when a channel has been idle for a while.
  */
 export class Service extends ServiceState implements BalancedService {
+  /** Of decisions. */
   readonly random: Random;
   /** What the balancers of its channels have in common. */
   readonly balancer: BalancerContext;
@@ -86,7 +89,7 @@ export class Service extends ServiceState implements BalancedService {
     const { clock, random, logger } = options;
     this.#options = options;
     this.#staticLabels = Object.keys(options.staticLabels).length === 0 ? undefined : options.staticLabels;
-    this.random = random;
+    this.random = options.decisionRandom;
     this.telemetry = options.telemetry;
     this.balancer = new BalancerContext(this, {
       service: this.service,
