@@ -106,19 +106,13 @@ export function backendsOf({ fields, rule, resource }: RankedMatch, report: Plac
     const service = textOf(backend['name']);
     const isService =
       (backend['kind'] ?? 'Service') === 'Service' && ['', 'core', undefined].includes(backend['group'] as string);
-    const weight = backend['weight'] ?? 1;
     if (service === undefined || !isService || !SERVICE_NAME.test(service)) {
       const found = String(backend['kind'] ?? service?.slice(0, 60) ?? 'no name');
       report.cannot(path, `${found} (expected: a Service); left out`);
       return [];
     }
-    if (typeof weight !== 'number' || !(weight >= 0) || !Number.isFinite(weight)) {
-      report.cannot(
-        `${path}.weight`,
-        `${report.written(`${path}.weight`, weight)} (expected: a number >= 0); left out`,
-      );
-      return [];
-    }
+    const weight = report.weight(backend['weight'] ?? 1, `${path}.weight`);
+    if (weight === undefined) return [];
     const namespace = textOf(backend['namespace']) ?? resource.namespace;
     return [{ service, namespace, weight, path, fields: backend }];
   });
