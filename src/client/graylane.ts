@@ -103,7 +103,8 @@ class GraylaneClient implements Graylane {
     this.name = options.name;
     this.#options = options;
     this.#telemetry = new ClientTelemetry(options.name, options.telemetry);
-    this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
+    const { random = systemRandom, decisionRandom = random } = seams;
+    this.#seams = { clock: systemClock, clientId: randomUUID(), env: process.env, ...seams, random, decisionRandom };
     const logger = safeLogger(toLogger(options.logger ?? consoleLogger));
     this.#breakers = new BreakerHub(logger);
     this.#decisions = new DecisionEvents(this.#seams.clock, this.#seams.clientId, options.mode, logger);
@@ -351,6 +352,7 @@ class GraylaneClient implements Graylane {
       }),
       staticLabels: options.labels,
       random: seams.random,
+      decisionRandom: seams.decisionRandom,
       clientId: seams.clientId,
       connectDeadlineMs: options.connectTimeoutMs,
       authorityMetaKey: options.authorityMetaKey,

@@ -127,6 +127,8 @@ export interface FileReference {
 export interface Seams {
   readonly clock?: Clock;
   readonly random?: Random;
+  /** What decisions draw from, and nothing else. Default: `random`. */
+  readonly decisionRandom?: Random;
   readonly clientId?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
 }

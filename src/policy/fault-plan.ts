@@ -10,8 +10,10 @@ export interface FaultPlan {
   readonly route: string | undefined;
   /** Undefined: every call, or every call of the route. */
   readonly match: MatchPlan | undefined;
-  /** Only attempts at this subset; undefined: at any. */
+  /** Only attempts at this subset, as the plan calls it; undefined: at any. */
   readonly in: string | undefined;
+  /** Only attempts at this place, as tiers name it; undefined: at any. */
+  readonly place: string | undefined;
   /** Undefined: the attempt goes to its server. */
   readonly abort: StatusName | undefined;
   /** Undefined: the attempt begins, or fails, at once. */

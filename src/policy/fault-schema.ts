@@ -42,7 +42,7 @@ export const namedFault: Schema = closed(
   {
     name: shortName,
     match: { $ref: '#/definitions/match' },
-    in: { type: 'string', description: 'only attempts at this subset' },
+    in: { $ref: '#/definitions/destination', description: 'only attempts there; lane NAME is a lane' },
     ...faultKeys,
     by: { type: 'string' },
     reason: { type: 'string' },

@@ -1,3 +1,4 @@
+import type { DestinationDocument } from './destination-document';
 import type { FaultDocument } from './fault-document';
 import type { MatchDocument } from './route-document';
 
@@ -7,8 +8,11 @@ export interface NamedFaultDocument<S extends string = string> extends FaultDocu
   readonly name: string;
   /** Which calls. Default: every call. */
   readonly match?: MatchDocument;
-  /** Only attempts at this subset. Default: at any. */
-  readonly in?: S;
+  /**
+   * Only attempts at this subset, at `lane NAME`, or at a destination as a route has it: of another service where a
+   * route, a fallback or the override leads to it. Default: at any.
+   */
+  readonly in?: DestinationDocument<S> | `lane ${string}`;
   /** Who set it, for `explain()` and logs. */
   readonly by?: string;
   /** Why it was set, for `explain()` and logs. */

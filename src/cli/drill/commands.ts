@@ -34,6 +34,8 @@ export const drill: CommandGroup = {
           "one in ten of the testers' attempts fails",
         "graylane drill start payments --in canary --delay 300ms --percent 50 --for 5m -m 'slow canary'":
           'half of the attempts at the canary begin late',
+        "graylane drill start payments --in 'stable in dc2' --abort UNAVAILABLE --percent 100 --for 5m --stop-above 5 -m 'dc2 gone'":
+          'is dc2 missed?',
         "graylane drill start payments --abort UNAVAILABLE --percent 1 --for 10m --dry-run -m 'try'":
           'what it would do',
       },
@@ -42,7 +44,10 @@ export const drill: CommandGroup = {
         ...TARGETS,
         option('--label <key=value>', 'calls with this label; may be given several times', parseLabel, {}),
         option('--method <path>', 'calls of this method: /package.Service/Method', parseMethod),
-        option('--in <subset>', 'only attempts at this subset'),
+        option(
+          '--in <subset>',
+          "only attempts at it: canary, 'lane pr-42', 'canary in dc2', or orders/v2 of another service",
+        ),
         option('--abort <status>', 'the status that attempts fail with, such as UNAVAILABLE', parseStatus),
         option('--delay <duration>', 'how much later attempts begin: 300ms, 2s', parseDelay),
         option(

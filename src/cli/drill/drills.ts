@@ -13,6 +13,7 @@ import { nameOf, readEvery, withStore } from '../consul/store-session';
 import { didYouMean } from '../describe';
 import type { CommandIo } from '../io';
 import { changeDocument, type DocumentChange, type DocumentChanged } from '../override/change-document';
+import { faultTarget } from './parse';
 
 interface ChangeFlags extends ConsulFlags {
   readonly dryRun?: boolean;
@@ -52,7 +53,7 @@ export async function startDrill(service: string, flags: StartFlags, io: Command
     if (running !== undefined) {
       return `a drill ${name} runs until ${running.until}; graylane drill stop ${service} ${name} ends it, --name gives this one another name`;
     }
-    const fault = faultOf(flags, by, new Date(nowMs + flags.for));
+    const fault = faultOf(flags, current, by, new Date(nowMs + flags.for));
     return { ...current, faults: [...kept, fault] };
   };
   const change = { kind: 'drill', message, next, isPlanned: flags.dryRun === true } as const;
@@ -65,15 +66,15 @@ export async function startDrill(service: string, flags: StartFlags, io: Command
   }
 }
 
-function faultOf(flags: StartFlags, by: string, until: Date): NamedFaultDocument {
-  const { abort, delay, in: subset, label, message, method, minimumCalls, name, percent, stopAbove } = flags;
+function faultOf(flags: StartFlags, current: PolicyDocument, by: string, until: Date): NamedFaultDocument {
+  const { abort, delay, in: target, label, message, method, minimumCalls, name, percent, stopAbove } = flags;
   const labels = Object.keys(label).length === 0 ? undefined : label;
   const methods = method === undefined ? undefined : [method];
   const match = labels === undefined && methods === undefined ? undefined : defined({ methods, labels });
   return defined({
     name,
     match,
-    in: subset,
+    in: target === undefined ? undefined : faultTarget(target, current),
     abort,
     delayMs: delay,
     percent,

@@ -1,24 +1,15 @@
 import { systemClock } from '../../base/clock';
 import { isRecord } from '../../base/is-record';
-import { seededRandom } from '../../base/random';
 import { describeSelector } from '../../ops/effect/describe-selector';
 import { judgeEffect } from '../../ops/effect/effect';
 import type { PolicyDocument } from '../../policy/document';
-import { assumedLanes } from '../../policy/lanes/assumed-lanes';
 import { membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/shortfalls';
 import { parsePolicyText } from '../../policy/parse-text';
-import type { PolicyProblem } from '../../policy/plan';
+import type { Plan, PolicyProblem } from '../../policy/plan';
 import type { DocumentPath } from '../../policy/problems';
-import { explainRouting } from '../../policy/routing/explain';
-import { labelsOf } from '../../policy/routing/labels';
-import {
-  CASE_METHOD,
-  judgeDecision,
-  nameOfCase,
-  type PolicyCase,
-  problemsOfCases,
-} from '../../policy/routing/policy-case';
+import { type CaseLists, createCaseJudge } from '../../policy/routing/case-judge';
+import { type PolicyCase, problemsOfCases, problemsOfLists } from '../../policy/routing/policy-case';
 import { CommandError } from '../command';
 import { type ConsulConnection, type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { joinOtherPolicies } from '../consul/other-policies';
@@ -132,16 +123,10 @@ export async function testPolicyFile(
   const wallNow = at === undefined ? Date.now() : Date.parse(at);
   if (Number.isNaN(wallNow))
     throw new CommandError(2, `--at: ${at} (expected: RFC 3339)`, 'write 2026-12-01T10:00:00Z');
-  const { plan } = await loadPolicy(file, io);
-  const cases = await readCases(casesFile, [...plan.subsets.keys()], io);
-  const env = { clock: { ...systemClock, wallNow: () => wallNow }, random: seededRandom(1) };
-  const results = cases.map((one) => {
-    const { method = CASE_METHOD, labels = {}, stickyKey } = one;
-    const own = { ...env, lanes: assumedLanes(plan, one.lanes) };
-    const found = explainRouting(plan, { method, labels: labelsOf(labels), stickyKey, force: undefined }, own);
-    const { subset, route } = found.decision;
-    return { name: nameOfCase(one), problem: judgeDecision(found, one), route, subset };
-  });
+  const { document, plan } = await loadPolicy(file, io);
+  const { cases, lists } = await readCases(casesFile, plan, io);
+  const clock = { ...systemClock, wallNow: () => wallNow };
+  const results = cases.map(createCaseJudge(document, { clock, lists }));
   const failed = results.filter(({ problem }) => problem !== undefined).length;
   if (failed > 0) io.exitCode = 1;
   io.json({ service: plan.service, revision: plan.revision, cases: results.length, failed, results });
@@ -152,12 +137,21 @@ export async function testPolicyFile(
   io.line(`${results.length - failed} of ${results.length} cases hold`);
 }
 
-async function readCases(file: string, subsets: readonly string[], io: CommandIo): Promise<readonly PolicyCase[]> {
+interface CaseTable {
+  readonly cases: readonly PolicyCase[];
+  /** For all of its cases. */
+  readonly lists: CaseLists;
+}
+
+async function readCases(file: string, plan: Plan, io: CommandIo): Promise<CaseTable> {
   const bytes = await readBytes(file);
   const { value, problems } = parsePolicyText(bytes, formatOf(file));
-  const list = isRecord(value) ? value['cases'] : value;
-  const found = value === undefined ? problems.map(({ message }) => message) : problemsOfCases(list, subsets);
-  if (found.length === 0) return list as readonly PolicyCase[];
+  const { cases, lists } = isRecord(value) ? value : { cases: value, lists: undefined };
+  const found =
+    value === undefined
+      ? problems.map(({ message }) => message)
+      : [...problemsOfLists(lists, 'lists', plan), ...problemsOfCases(cases, plan)];
+  if (found.length === 0) return { cases: cases as CaseTable['cases'], lists: (lists ?? {}) as CaseLists };
   for (const problem of found) io.note(`${io.colors.red('error')} ${file} ${problem}`);
   const message = `${file}: ${found.length} problems with its cases`;
   throw new CommandError(2, message, 'see docs/testing.md for the form of a case');

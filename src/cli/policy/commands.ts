@@ -269,8 +269,8 @@ export const policy: CommandGroup = {
       name: 'test',
       summary: 'hold a policy file against a table of calls and expected subsets',
       description:
-        'Decides each call of a table and compares. A case has labels, method or stickyKey, and expects subset, route or ' +
-        'shares (percent by subset). Ends with 1 when a case does not hold.',
+        'Decides each call of a table and compares. A case has labels, method, stickyKey or from (the caller), and ' +
+        'expects subset, route or shares (percent by subset); lists stand beside the cases. Ends with 1 when a case does not hold.',
       examples: {
         'graylane policy test payments.yaml payments.cases.yaml': 'in a CI job, before it is applied',
         'graylane policy test payments.yaml cases.json --at 2026-12-01T10:00:00Z':

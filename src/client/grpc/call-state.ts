@@ -1,16 +1,15 @@
-import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../../base/clock';
 import { STATUS_NAMES, statusNameOf } from '../../base/status-names';
-import { COOKIE_PREFIX, cookieValues } from '../../policy/cookie';
 import { DEFAULT_RETRY } from '../../policy/defaults';
 import type { Decision, FaultPlan, ForceSelector, HedgingPlan, RetryPlan } from '../../policy/plan';
-import type { CallKind, Labels, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
+import type { CallKind, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
 import { retryOf } from '../../policy/routing/decide';
 import type { MethodTime } from '../balancer/attempts/methods';
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import type { FaultedCallRecord } from '../balancer/faults/fault-state';
 import type { Pool } from '../balancer/tiers/pool';
 import type { RetryBudget } from '../breaker/retry-budget';
+import { CallLabels } from './call-labels';
 import type { AmbientScope } from './call-scope';
 import type { ChannelMethodConfig } from './channel-service-config';
 import { type CallCredentials, type Metadata, seconds } from './grpc-js';
@@ -19,8 +18,6 @@ import type { MethodFacts } from './known-methods';
 /** Under this symbol a call's state travels in the options of its metadata. Nothing of it goes on the wire. */
 export const CALL_STATE: symbol = Symbol('graylane.call');
 
-/** An AsyncResource without destroy hooks costs no finalizer. */
-const RESOURCE_OPTIONS = { requireManualDestroy: true };
 const NO_CODES: string[] = [];
 /**
  * A call that was turned away is not tried again where other endpoints turn away more than this part of their attempts.
@@ -94,7 +91,7 @@ export interface RetryRules {
  * Calls through Graylane's own channel are `GraylaneCall`s. A bare CallState stands for a call through grpc-js'
  * channel.
  */
-export class CallState extends AsyncResource implements RoutingInput, RoutingOutcome, Labels {
+export class CallState extends CallLabels implements RoutingInput, RoutingOutcome {
   readonly method: string;
   /** What the caller's async context said when the call was made. grpc-js picks in other contexts. */
   readonly scope: AmbientScope | undefined;
@@ -156,10 +153,6 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   rejectedAt: { readonly subset: string; readonly datacenter: string } | undefined = undefined;
   /** What the channel's own service config says of the method, for where the policy says nothing. */
   channelConfig: ChannelMethodConfig | undefined = undefined;
-  /** Where labels are read; undefined before the decision. */
-  protected metadata: Pick<Metadata, 'get'> | undefined = undefined;
-  #staticLabels: Readonly<Record<string, string>> | undefined = undefined;
-  #onRepeated: ((key: string) => void) | undefined = undefined;
   #rules: RetryRules | undefined = undefined;
   /** Of `retry`, which is asked for many times; null: not looked up yet. */
   #retry: RetryPlan | undefined | null = null;
@@ -173,7 +166,7 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
     methodFacts: MethodFacts | undefined,
     observer?: AttemptObserver,
   ) {
-    super('GraylaneCall', RESOURCE_OPTIONS);
+    super();
     this.method = method;
     this.scope = scope;
     this.methodFacts = methodFacts;
@@ -189,42 +182,6 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   route(rules: RetryRules, channelConfig: ChannelMethodConfig | undefined): void {
     this.#rules = rules;
     this.channelConfig = channelConfig;
-  }
-
-  /**
-   * Says where the labels of the call are: in its metadata, then among the static ones. Nothing is read before it is
-   * asked for, and each question reads anew. `onRepeated` is called with a key that the metadata holds twice.
-   */
-  readLabelsFrom(
-    metadata: Pick<Metadata, 'get'>,
-    staticLabels: Readonly<Record<string, string>> | undefined,
-    onRepeated?: (key: string) => void,
-  ): void {
-    this.metadata = metadata;
-    this.#staticLabels = staticLabels;
-    this.#onRepeated = onRepeated;
-  }
-
-  /** The call looks its labels up itself, which saves an object. */
-  get labels(): Labels {
-    return this;
-  }
-
-  /** A label. One that the metadata holds twice counts as absent, since it is unclear which was meant. */
-  get(key: string): string | undefined {
-    const metadata = this.metadata;
-    if (metadata === undefined || key.endsWith('-bin')) return undefined;
-    const isCookie = key.startsWith(COOKIE_PREFIX);
-    const values = isCookie ? cookieValues(metadata.get('cookie'), key) : metadata.get(key);
-    if (values.length > 1) {
-      this.#onRepeated?.(key);
-      return undefined;
-    }
-    const [value] = values;
-    if (value !== undefined) return typeof value === 'string' ? value : undefined;
-    const statics = this.#staticLabels;
-    // `constructor` and its kin are keys like any other.
-    return statics !== undefined && Object.hasOwn(statics, key) ? statics[key] : undefined;
   }
 
   /**

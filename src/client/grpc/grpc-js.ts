@@ -117,6 +117,18 @@ export function subchannelOptions(options: ChannelOptions): ChannelOptions {
   return kept as ChannelOptions;
 }
 
+export type ValuesByKey = ReadonlyMap<string, readonly grpc.MetadataValue[]>;
+
+/**
+ * What a call's metadata holds, by key in lower case: without the work that `get` does for keys in any case, and without
+ * the list that it makes for one that is absent. Reaches for a private field; undefined where grpc-js keeps metadata
+ * otherwise.
+ */
+export function valuesByKey(metadata: Pick<Metadata, 'get'>): ValuesByKey | undefined {
+  const { internalRepr } = metadata as { readonly internalRepr?: unknown };
+  return internalRepr instanceof Map ? internalRepr : undefined;
+}
+
 /** Set by a visit, which is one function so that none is made for each call. */
 let unsendable: string | undefined;
 

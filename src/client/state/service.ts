@@ -24,6 +24,8 @@ import { ServiceState, type ServiceStateOptions } from './service-state';
 export interface ServiceOptions extends ServiceStateOptions {
   readonly staticLabels: Readonly<Record<string, string>>;
   readonly random: Random;
+  /** What decisions draw from: not what balancers do, so that the same calls are decided alike whatever these draw. */
+  readonly decisionRandom: Random;
   readonly clientId: string;
   readonly connectDeadlineMs: number;
   readonly authorityMetaKey: string | undefined;
@@ -50,6 +52,7 @@ export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
  * go of everything when a channel has been idle for a while.
  */
 export class Service extends ServiceState implements BalancedService {
+  /** Of decisions. */
   readonly random: Random;
   /** What the balancers of its channels have in common. */
   readonly balancer: BalancerContext;
@@ -63,6 +66,8 @@ export class Service extends ServiceState implements BalancedService {
   /** Copies of its calls; undefined until a call has a mirror. */
   mirrors: Mirrors | undefined = undefined;
   readonly #options: ServiceOptions;
+  /** Undefined: none. */
+  readonly #staticLabels: ServiceOptions['staticLabels'] | undefined;
   readonly #onRepeatedLabel = (): void => {
     // Listeners of a decision read its labels once more.
     if (!this.#isTelling) this.#repeatedLabels += 1;
@@ -83,7 +88,8 @@ export class Service extends ServiceState implements BalancedService {
     super(options);
     const { clock, random, logger } = options;
     this.#options = options;
-    this.random = random;
+    this.#staticLabels = Object.keys(options.staticLabels).length === 0 ? undefined : options.staticLabels;
+    this.random = options.decisionRandom;
     this.telemetry = options.telemetry;
     this.balancer = new BalancerContext(this, {
       service: this.service,
@@ -185,8 +191,7 @@ export class Service extends ServiceState implements BalancedService {
   }
 
   #decide(call: CallState, snapshot: Snapshot, metadata: Metadata): Decision {
-    const { staticLabels } = this.#options;
-    call.readLabelsFrom(metadata, staticLabels, this.#onRepeatedLabel);
+    call.readLabelsFrom(metadata, this.#staticLabels, this.#onRepeatedLabel);
     const decision = decide(snapshot.observed ?? snapshot.plan, call, call, this);
     call.decision = snapshot.observed === undefined ? decision : this.#decidePlainly(snapshot, call);
     if (call.faults !== undefined && snapshot.observed === undefined) this.balancer.faults.begin(call, call.faults);

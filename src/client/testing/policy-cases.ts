@@ -1,13 +1,11 @@
 import { AssertionError } from 'node:assert';
 import { systemClock } from '../../base/clock';
+import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import { throwProblems } from '../../base/option-reader';
-import { seededRandom } from '../../base/random';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
-import { assumedLanes } from '../../policy/lanes/assumed-lanes';
-import { explainRouting } from '../../policy/routing/explain';
-import { labelsOf } from '../../policy/routing/labels';
+import { createCaseJudge } from '../../policy/routing/case-judge';
 import {
   CASE_METHOD,
   type ExpectedDecision,
@@ -15,6 +13,7 @@ import {
   nameOfCase,
   type PolicyCase,
   problemsOfCases,
+  problemsOfLists,
 } from '../../policy/routing/policy-case';
 import type { ExplainRequest } from '../admin/explain';
 import type { Graylane } from '../api';
@@ -31,6 +30,8 @@ export interface PolicyTest {
 export interface PolicyCasesOptions {
   /** The time that an override's `until` is compared with. Default: now. */
   readonly at?: Date;
+  /** Values of the lists that matchers name, by name. Default: a list has none. */
+  readonly lists?: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
@@ -41,24 +42,15 @@ export interface PolicyCasesOptions {
 export function policyCases(
   policy: PolicyDocument,
   cases: readonly PolicyCase[],
-  { at }: PolicyCasesOptions = {},
+  { at, lists }: PolicyCasesOptions = {},
 ): readonly PolicyTest[] {
   const plan = compilePolicy({ content: policy, format: 'object' }, { service: policy.service, origin: 'inline' });
-  const problems = problemsOfCases(cases, [...plan.subsets.keys()]);
-  throwProblems(problems);
+  throwProblems([...problemsOfLists(lists, 'lists', plan), ...problemsOfCases(cases, plan)]);
   const clock = at === undefined ? systemClock : { ...systemClock, wallNow: () => at.getTime() };
+  const judge = createCaseJudge(policy, { clock, ...defined({ lists }) });
   return cases.map((one) => ({
     name: nameOfCase(one),
-    run: () => {
-      const { method = CASE_METHOD, labels = {}, stickyKey } = one;
-      const input = { method, labels: labelsOf(labels), stickyKey, force: undefined };
-      const found = explainRouting(plan, input, {
-        clock,
-        random: seededRandom(1),
-        lanes: assumedLanes(plan, one.lanes),
-      });
-      fail(judgeDecision(found, one), nameOfCase(one), policyCases);
-    },
+    run: () => fail(judge(one).problem, nameOfCase(one), policyCases),
   }));
 }
 

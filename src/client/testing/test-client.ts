@@ -36,7 +36,7 @@ export interface TestClientOptions {
   readonly serviceName?: string;
   /** Labels of every call. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Seeds the random numbers. Default 1. */
+  /** Seeds the random numbers. Decisions have theirs apart, so that no balancing changes them. Default 1. */
   readonly seed?: number;
   /**
    * What the client's wall clock shows at first, which is what a policy's `until` is held against. Default 2026-01-01.
@@ -108,6 +108,7 @@ export interface TestClient extends Graylane {
  * `createGraylane()` does.
  */
 export function createTestClient(options: TestClientOptions = {}): TestClient {
+  const { seed = 1 } = options;
   const clock = new FakeClock(options.startsAt?.getTime());
   const decisions: TestDecision[] = [];
   const faults = new InjectedFaults();
@@ -125,7 +126,7 @@ export function createTestClient(options: TestClientOptions = {}): TestClient {
       logger: silentLogger,
       closeTimeoutMs: 0,
     },
-    { clock, random: seededRandom(options.seed ?? 1), clientId: 'test', env: {} },
+    { clock, random: seededRandom(seed + 1), decisionRandom: seededRandom(seed), clientId: 'test', env: {} },
     {
       onDecision: (decision: Decision, call: CallState) =>
         decisions.push({

@@ -60,7 +60,8 @@ type Change =
 function joined(way: Way, report: ChainReport): ForeignChanges {
   const changes = new Map<string, Change>();
   for (const { path, changes: each } of way) {
-    for (const name of each.remove) changes.set(name, { kind: 'remove', path: `${path}.Remove` });
+    for (const name of each.remove)
+      changes.set(name, { kind: 'remove', path: `${path}.Remove[${JSON.stringify(name)}]` });
     for (const [name, value] of each.add) {
       const at = `${path}.Add[${JSON.stringify(name)}]`;
       const known = changes.get(name)?.kind;

@@ -1,6 +1,7 @@
 import { defined } from '../../base/defined';
 import { type ChainReport, type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type { LabelMatcherDocument, MatchDocument } from '../../policy/document';
+import { MAX_KEY_CHARACTERS } from '../../policy/limits';
 import { methodPattern } from '../../policy/method-pattern';
 
 type MatcherObject = Exclude<LabelMatcherDocument, string>;
@@ -27,6 +28,13 @@ export function exportMatch(definition: Fields, path: string, report: ChainRepor
   const groups = [new Map<string, MatcherObject>(), new Map<string, MatcherObject>()] as const;
   for (const [index, each] of listOf(http['Header']).entries()) {
     const { key, matcher } = headerMatcher(fieldsOf(each));
+    if (key.length > MAX_KEY_CHARACTERS) {
+      report.cannot(
+        `${at}.Header[${index}].Name`,
+        `${key.length} characters (expected: at most ${MAX_KEY_CHARACTERS})`,
+      );
+      return false;
+    }
     if (!place(key, matcher, groups)) {
       report.cannot(`${at}.Header[${index}]`, `one condition too many on ${key}`);
       return false;

@@ -45,8 +45,15 @@ function inForce({ faults = [], override }: Plan, wallNowMs: number): readonly F
 
 function hitsAll({ in: subset, match, percent, route, stopAbove }: FaultPlan, plan: Plan): boolean {
   if (percent < 100 || stopAbove !== undefined || match !== undefined) return false;
-  if (subset !== undefined && subset !== plan.fallthrough.destination.subset) return false;
+  if (subset !== undefined && !takesAll(subset, plan)) return false;
   return route === undefined || plan.routes.find(({ name }) => name === route)?.match === undefined;
+}
+
+/** Whether calls that no condition holds for go to this subset, or would without a route that takes them all. */
+function takesAll(subset: string, { routes, fallthrough }: Plan): boolean {
+  if (subset === fallthrough.destination.subset) return true;
+  const entries = routes.find(({ match }) => match === undefined)?.split.entries.filter(({ buckets }) => buckets > 0);
+  return entries?.every(({ decision }) => decision.destination.subset === subset) ?? false;
 }
 
 function callsOf({ match, route }: FaultPlan): string {

@@ -107,7 +107,7 @@ function importRule(ranked: RankedMatch, service: ParentChoice['service'], repor
   const targets = new TargetList();
   for (const { service: name, namespace, weight, path, fields: backend } of backendsOf(ranked, report)) {
     importFilters(backend['filters'], `${path}.filters`, false, report);
-    const isOwn = name === service.name && (namespace === service.namespace || service.namespace === undefined);
+    const isOwn = isService(name, namespace, service);
     if (!isOwn && name === service.name) {
       report.cannot(`${path}.namespace`, `${String(namespace)}: in Consul it has the name of this service; left out`);
       continue;
@@ -125,6 +125,11 @@ function importRule(ranked: RankedMatch, service: ParentChoice['service'], repor
   const retry = importRetry(fields['retry'], `${rule}.retry`, report);
   const mirror = copied && importCopies(copied, ranked, service, where, report);
   return { ...where, ...changes, ...defined({ timeoutMs, attemptTimeoutMs, retry, mirror }) };
+}
+
+/** Whether a backend is the service that the policy is for. */
+function isService(name: string | undefined, namespace: string | undefined, service: ParentChoice['service']): boolean {
+  return name === service.name && (namespace === service.namespace || service.namespace === undefined);
 }
 
 function destinationOf(name: string, isOwn: boolean, path: string, report: PlaceReport): DestinationDocument {
@@ -145,11 +150,11 @@ function importCopies(
   const at = `${path}.backendRef`;
   const backend = report.read(fields['backendRef'], at, ['name', 'namespace', 'kind', 'group', 'port']);
   const name = textOf(backend['name']);
-  const isService =
+  const isKnownKind =
     (backend['kind'] ?? 'Service') === 'Service' && ['', 'core'].includes(String(backend['group'] ?? ''));
   const namespace = textOf(backend['namespace']) ?? resource.namespace;
-  const isOwn = name === service.name && (namespace === service.namespace || service.namespace === undefined);
-  if (name === undefined || !isService || (!isOwn && name === service.name)) {
+  const isOwn = isService(name, namespace, service);
+  if (name === undefined || !isKnownKind || (!isOwn && name === service.name)) {
     report.cannot(at, `${showValue(name)} (expected: a Service, of a name of its own); left out`);
     return undefined;
   }

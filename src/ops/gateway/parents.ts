@@ -96,8 +96,15 @@ function shown(parents: readonly ParentRef[], wanted: Parent['kind']): string {
   return names.length === 0 ? 'none' : names.join(', ');
 }
 
-/** The routes of a parent. Those of a Gateway alone are a loss for a Service that they lead to; others are noted. */
+/**
+ * The routes of a parent that hold. Those of a Gateway alone are a loss for a Service that they lead to; others are
+ * noted.
+ */
 export function selectRoutes(resources: readonly Resource[], parent: Parent): readonly Resource[] {
+  return accepted(attachedRoutes(resources, parent), parent);
+}
+
+function attachedRoutes(resources: readonly Resource[], parent: Parent): readonly Resource[] {
   const selected: Resource[] = [];
   for (const resource of resources) {
     const { path, report: own } = resource;
@@ -121,4 +128,53 @@ export function selectRoutes(resources: readonly Resource[], parent: Parent): re
       );
   }
   return selected;
+}
+
+/**
+ * Routes of one kind alone hold: at a Service the GRPCRoutes, at a Gateway for each host those of the older route.
+ * https://gateway-api.sigs.k8s.io/geps/gep-1426/#route-types
+ * https://gateway-api.sigs.k8s.io/reference/spec/#grpcroutespec
+ */
+function accepted(attached: readonly Resource[], { kind, name }: Parent): readonly Resource[] {
+  const kept = new Set<Resource>();
+  const ordered =
+    kind === 'Service' ? [...attached].sort((a, b) => rankOfKind(a) - rankOfKind(b)) : [...attached].sort(olderRoute);
+  for (const resource of ordered) {
+    const other = [...kept].find(
+      (each) => each.kind !== resource.kind && (kind === 'Service' || shareHost(each, resource)),
+    );
+    if (other === undefined) kept.add(resource);
+    else {
+      const why = kind === 'Service' ? 'a GRPCRoute goes before other kinds' : 'the older one goes before another kind';
+      resource.report.note(
+        resource.path,
+        `left out, as by the Gateway API: ${other.path} is of ${name}, too, and ${why}`,
+      );
+    }
+  }
+  return attached.filter((each) => kept.has(each));
+}
+
+function rankOfKind({ kind }: Resource): number {
+  return kind === 'GRPCRoute' ? 0 : 1;
+}
+
+/** The older route first; of one age by namespace and name. */
+export function olderRoute(a: Resource, b: Resource): number {
+  const age = (each: Resource): string => each.createdAt ?? '\uFFFF';
+  const name = (each: Resource): string => `${each.namespace ?? ''}/${each.name}`;
+  return compareTexts(age(a), age(b)) || compareTexts(name(a), name(b));
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Without hostnames a route is for all; `*.example.com` is for all below `example.com`. */
+function shareHost(a: Resource, b: Resource): boolean {
+  const [first, second] = [a, b].map(({ spec }) => listOf(spec['hostnames']).map(String));
+  if (first === undefined || second === undefined || first.length === 0 || second.length === 0) return true;
+  const covers = (pattern: string, host: string): boolean =>
+    pattern === host || (pattern.startsWith('*.') && host.endsWith(pattern.slice(1)));
+  return first.some((one) => second.some((other) => covers(one, other) || covers(other, one)));
 }

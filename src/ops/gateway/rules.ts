@@ -2,6 +2,7 @@ import { SERVICE_NAME } from '../../base/names';
 import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type { PlaceReport } from '../imports/report';
 import type { Resource } from '../imports/resources';
+import { olderRoute } from './parents';
 
 /** HTTPRoute and GRPCRoute. */
 type RouteKind = 'HTTPRoute' | 'GRPCRoute';
@@ -27,7 +28,7 @@ export interface RankedMatch {
  * https://gateway-api.sigs.k8s.io/reference/spec/#grpcrouterule
  */
 export function rankMatches(resources: readonly Resource[]): readonly RankedMatch[] {
-  const all = [...resources].sort(older).flatMap((resource) => {
+  const all = [...resources].sort(olderRoute).flatMap((resource) => {
     const kind: RouteKind = resource.kind === 'GRPCRoute' ? 'GRPCRoute' : 'HTTPRoute';
     return listOf(resource.spec['rules']).flatMap((each, index): readonly RankedMatch[] => {
       const fields = fieldsOf(each);
@@ -46,16 +47,7 @@ export function rankMatches(resources: readonly Resource[]): readonly RankedMatc
   return ranked.sort((a, b) => compareRanks(b.rank, a.rank)).map(({ each }) => each);
 }
 
-function older(a: Resource, b: Resource): number {
-  const age = (each: Resource): string => each.createdAt ?? '\uFFFF';
-  const name = (each: Resource): string => `${each.namespace ?? ''}/${each.name}`;
-  return compareTexts(age(a), age(b)) || compareTexts(name(a), name(b));
-}
-
-function compareTexts(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
+/** Of each kind: exact path, length of the path or service, method, headers, query. */
 type Rank = readonly number[];
 
 function compareRanks(a: Rank, b: Rank): number {
@@ -82,7 +74,7 @@ function httpRank(match: Fields): Rank {
 
 function grpcRank(match: Fields): Rank {
   const method = fieldsOf(match['method']);
-  return [String(method['service'] ?? '').length, String(method['method'] ?? '').length, headersOf(match).length];
+  return [0, String(method['service'] ?? '').length, String(method['method'] ?? '').length, headersOf(match).length];
 }
 
 /** Of several conditions on one name the first alone is looked at. */
@@ -114,19 +106,13 @@ export function backendsOf({ fields, rule, resource }: RankedMatch, report: Plac
     const service = textOf(backend['name']);
     const isService =
       (backend['kind'] ?? 'Service') === 'Service' && ['', 'core', undefined].includes(backend['group'] as string);
-    const weight = backend['weight'] ?? 1;
     if (service === undefined || !isService || !SERVICE_NAME.test(service)) {
       const found = String(backend['kind'] ?? service?.slice(0, 60) ?? 'no name');
       report.cannot(path, `${found} (expected: a Service); left out`);
       return [];
     }
-    if (typeof weight !== 'number' || !(weight >= 0) || !Number.isFinite(weight)) {
-      report.cannot(
-        `${path}.weight`,
-        `${report.written(`${path}.weight`, weight)} (expected: a number >= 0); left out`,
-      );
-      return [];
-    }
+    const weight = report.weight(backend['weight'] ?? 1, `${path}.weight`);
+    if (weight === undefined) return [];
     const namespace = textOf(backend['namespace']) ?? resource.namespace;
     return [{ service, namespace, weight, path, fields: backend }];
   });

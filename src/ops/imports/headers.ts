@@ -34,7 +34,7 @@ export function importChanges(
     return key;
   };
   const valuesOf = (list: readonly ForeignChange[], isAdded: boolean): Readonly<Record<string, string>> => {
-    const values: Record<string, string> = {};
+    const values = new Map<string, string>();
     for (const change of list) {
       const { path, value } = change;
       const isPlain = typeof value === 'string' && HEADER_VALUE.test(value) && !value.includes('%');
@@ -42,18 +42,27 @@ export function importChanges(
       const key = isPlain ? keyOf(change) : undefined;
       if (key === undefined || !isPlain) continue;
       if (isAdded && SINGLE_HEADERS.has(key)) report.cannot(path, 'left as it is: HTTP/2 lets it have one value');
-      else if (Object.keys(values).length >= MAX_HEADER_CHANGES)
-        report.cannot(path, `left as it is (expected: at most ${MAX_HEADER_CHANGES})`);
-      else values[key] = value;
+      else if (values.size >= MAX_HEADER_CHANGES) tellTooMany(path, key, report);
+      else values.set(key, value);
     }
-    return values;
+    return Object.fromEntries(values);
   };
   const [set, add] = [valuesOf(changes.set, false), valuesOf(changes.add, true)];
-  const remove = changes.remove.flatMap((change) => keyOf(change) ?? []).slice(0, MAX_HEADER_CHANGES);
+  const remove: string[] = [];
+  for (const change of changes.remove) {
+    const key = keyOf(change);
+    if (key === undefined) continue;
+    if (remove.length < MAX_HEADER_CHANGES) remove.push(key);
+    else tellTooMany(change.path, key, report);
+  }
   const document = {
     ...(Object.keys(set).length === 0 ? {} : { set }),
     ...(Object.keys(add).length === 0 ? {} : { add }),
     ...(remove.length === 0 ? {} : { remove }),
   };
   return Object.keys(document).length === 0 ? undefined : document;
+}
+
+function tellTooMany(path: string, key: string, report: Pick<PlaceReport, 'cannot'>): void {
+  report.cannot(path, `${key} left as it is (expected: at most ${MAX_HEADER_CHANGES} headers)`);
 }

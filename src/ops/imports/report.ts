@@ -127,6 +127,13 @@ export class PlaceReport {
     return undefined;
   }
 
+  /** A part of a split. Undefined, and a loss, for what is none. */
+  weight(value: unknown, path: string): number | undefined {
+    if (typeof value === 'number' && value >= 0 && Number.isFinite(value)) return value;
+    this.cannot(path, `${this.written(path, value)} (expected: a number >= 0); left out`);
+    return undefined;
+  }
+
   /** From the text of a path to keys and indexes; nearly right is enough, as the nearest part is looked for. */
   #within(path: string): DocumentPath {
     const rest = path.startsWith(this.name) ? path.slice(this.name.length) : '';

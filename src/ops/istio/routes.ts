@@ -101,14 +101,8 @@ function importDestinations(rule: HttpRule, context: RouteContext): RouteTargetD
       headers: 'metadata is changed for a whole route, not for one of its destinations',
     });
     // One alone receives all calls, whatever its weight.
-    const weight = destinations.length === 1 ? 100 : (each['weight'] ?? 0);
-    if (typeof weight !== 'number' || !(weight >= 0) || !Number.isFinite(weight)) {
-      report.cannot(
-        `${path}.weight`,
-        `${report.written(`${path}.weight`, weight)} (expected: a number >= 0); left out`,
-      );
-      continue;
-    }
+    const weight = destinations.length === 1 ? 100 : report.weight(each['weight'] ?? 0, `${path}.weight`);
+    if (weight === undefined) continue;
     const to = importDestination(each['destination'], `${path}.destination`, rule, context);
     if (to !== undefined) targets.add(to, weight);
   }

@@ -1,7 +1,6 @@
 import type { Clock } from '../../base/clock';
 import type { Decision, LaneDimensionPlan, LanesPlan, Plan, SubsetPlan } from '../plan';
-import { programOf } from '../routing/program';
-import type { LabelSlots, LaneLookup } from './lane-lookup';
+import type { LaneLabels, LaneLookup } from './lane-lookup';
 import { laneSubset } from './lane-plan';
 import { type LaneValues, laneName } from './lane-values';
 
@@ -37,8 +36,7 @@ export class LaneTable implements LaneLookup {
   readonly plan: Plan;
   readonly #lanes: LanesPlan;
   readonly #dimensions: readonly LaneDimensionPlan[];
-  readonly #slots: readonly number[];
-  readonly #slot: number;
+  readonly #by: string;
   readonly #root: Node = newNode();
   /** Of the one dimension that there mostly is. */
   readonly #nodes: Map<string | undefined, Node> | undefined;
@@ -49,12 +47,10 @@ export class LaneTable implements LaneLookup {
   /** `lanes`: those that have instances. Each may come several times. */
   constructor(plan: Plan, lanesOfPlan: LanesPlan, lanes: Iterable<LaneValues>) {
     const { dimensions } = lanesOfPlan;
-    const program = programOf(plan);
     this.plan = plan;
     this.#lanes = lanesOfPlan;
     this.#dimensions = dimensions;
-    this.#slots = dimensions.map(({ by }) => program.slotOf(by));
-    this.#slot = this.#slots[0] ?? -1;
+    this.#by = dimensions[0]?.by ?? '';
     const named = new Map<string, LaneValues>();
     for (const values of lanes) named.set(laneName(values), values);
     for (const [name, values] of named) this.#add(name, values, named);
@@ -76,9 +72,9 @@ export class LaneTable implements LaneLookup {
   }
 
   /** Where a call's lane leads to; undefined: it asks for none, or has none here, and the routes decide. */
-  find(program: LabelSlots, clock: Clock): Decision | undefined {
-    if (this.#nodes === undefined) return this.#findCombination(program, clock);
-    const value = program.read(this.#slot);
+  find(labels: LaneLabels, clock: Clock): Decision | undefined {
+    if (this.#nodes === undefined) return this.#findCombination(labels, clock);
+    const value = labels.get(this.#by);
     if (value === undefined || value === '') return undefined;
     const node = this.#nodes.get(value);
     if (node === undefined) return this.#missing;
@@ -90,14 +86,14 @@ export class LaneTable implements LaneLookup {
    * All values must be those of the instance. Where nobody has them dimensions are left out from the last one on, then
    * the fallback of the first one that the call asks for decides. A strict dimension is not left out.
    */
-  #findCombination(program: LabelSlots, clock: Clock): Decision | undefined {
+  #findCombination(labels: LaneLabels, clock: Clock): Decision | undefined {
     let node: Node | undefined = this.#root;
     let found: Decision | undefined;
     let asked: LaneDimensionPlan | undefined;
     let isStrict = false;
     for (let at = 0; at < this.#dimensions.length; at += 1) {
       const dimension = this.#dimensions[at] as LaneDimensionPlan;
-      const value = currentValue(program.read(this.#slots[at] as number), dimension, clock);
+      const value = currentValue(labels.get(dimension.by), dimension, clock);
       if (value !== undefined) asked ??= dimension;
       node = node?.next?.get(value);
       if (node?.decision !== undefined) {

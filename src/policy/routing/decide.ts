@@ -52,7 +52,7 @@ export function decide(
   if (override !== undefined && !override.datacenterOnly) {
     decision = override.decision;
   } else {
-    const ofLane = plan.lanes === undefined ? undefined : decideByLane(program, plan, env, recorder);
+    const ofLane = plan.lanes === undefined ? undefined : decideByLane(plan, input.labels, env, recorder);
     decision = ofLane ?? decideByRoutes(program, plan, input, outcome, env, recorder);
     if (override !== undefined) decision = heldToDatacenter(decision, override);
   }
@@ -127,12 +127,12 @@ function overrideInForce(
 }
 
 function decideByLane(
-  program: RoutingProgram,
   plan: Plan,
+  labels: Labels,
   { lanes, clock }: RoutingEnvironment,
   recorder: RoutingRecorder | undefined,
 ): Decision | undefined {
-  const decision = lanes?.plan === plan ? lanes.find(program, clock) : undefined;
+  const decision = lanes?.plan === plan ? lanes.find(labels, clock) : undefined;
   if (decision !== undefined) recorder?.laneDecided();
   return decision;
 }

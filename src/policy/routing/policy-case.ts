@@ -1,5 +1,7 @@
 import { isRecord } from '../../base/is-record';
+import { SERVICE_NAME } from '../../base/names';
 import { isLaneSubset } from '../lanes/lane-plan';
+import type { Plan } from '../plan';
 import type { RoutingExplanation } from './explain';
 
 /** A call and where it should go. At least one of `subset`, `route` and `shares`. */
@@ -17,6 +19,10 @@ export interface PolicyCase {
    * policy ends. The subset of a lane is `lane NAME`.
    */
   readonly lanes?: readonly string[];
+  /** The name that the calling client states of itself (`serviceName`), for routes with `from`. Default: none. */
+  readonly from?: string;
+  /** Values of the lists that matchers name, beside those of the whole table. Default: a list has none. */
+  readonly lists?: Readonly<Record<string, readonly string[]>>;
   /** Where the call goes. A call that goes by chance has no one subset: expect `shares` of it. */
   readonly subset?: string;
   /** Name of the route that takes it; `default` and `override` stand for themselves. */
@@ -29,14 +35,19 @@ export interface PolicyCase {
 export type ExpectedDecision = Pick<PolicyCase, 'subset' | 'route' | 'shares'>;
 
 export const CASE_METHOD = '/example.Service/Method';
-const KEYS = ['name', 'method', 'labels', 'stickyKey', 'lanes', 'subset', 'route', 'shares'];
+const KEYS = ['name', 'method', 'labels', 'stickyKey', 'from', 'lanes', 'lists', 'subset', 'route', 'shares'];
 /** Buckets are a hundredth of a percent. */
 const TOLERANCE = 0.011;
 
-export function nameOfCase({ name, method, labels = {}, stickyKey }: PolicyCase): string {
+export function nameOfCase({ name, method, labels = {}, stickyKey, from }: PolicyCase): string {
   if (name !== undefined) return name;
   const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  const parts = [method, ...pairs, stickyKey === undefined ? undefined : `sticky key ${stickyKey}`];
+  const parts = [
+    method,
+    ...pairs,
+    stickyKey === undefined ? undefined : `sticky key ${stickyKey}`,
+    from && `from ${from}`,
+  ];
   return parts.filter((part) => part !== undefined && part !== '').join(' ') || 'a call without labels';
 }
 
@@ -70,13 +81,26 @@ export function judgeDecision(found: RoutingExplanation, expected: ExpectedDecis
 }
 
 /** Every problem of a table of cases, as `cases[3].subset: ...`; empty when it may be used. */
-export function problemsOfCases(value: unknown, subsets: readonly string[]): readonly string[] {
+export function problemsOfCases(value: unknown, plan: Pick<Plan, 'subsets' | 'lists'>): readonly string[] {
   if (!Array.isArray(value)) return [`cases: ${JSON.stringify(value) ?? 'missing'} (expected: a list)`];
   if (value.length === 0) return ['cases: none (expected: at least one)'];
-  return value.flatMap((one: unknown, at) => problemsOfCase(one, `cases[${at}]`, subsets));
+  return value.flatMap((one: unknown, at) => problemsOfCase(one, `cases[${at}]`, plan));
 }
 
-function problemsOfCase(one: unknown, path: string, subsets: readonly string[]): readonly string[] {
+/** Every problem of the lists that a table, or one of its cases, gives. */
+export function problemsOfLists(value: unknown, path: string, { lists = [] }: Pick<Plan, 'lists'>): readonly string[] {
+  if (value === undefined) return [];
+  if (!isRecord(value)) return [`${path}: ${JSON.stringify(value)} (expected: a list of texts for each name)`];
+  const expected = lists.length === 0 ? 'none, as the policy names none' : `one of ${lists.join(', ')}`;
+  return Object.entries(value).flatMap(([name, values]) => {
+    if (!lists.includes(name)) return [`${path}.${name}: this list (expected: ${expected})`];
+    const areTexts = Array.isArray(values) && values.every((each) => typeof each === 'string');
+    return areTexts ? [] : [`${path}.${name}: ${JSON.stringify(values)} (expected: a list of texts)`];
+  });
+}
+
+function problemsOfCase(one: unknown, path: string, plan: Pick<Plan, 'subsets' | 'lists'>): readonly string[] {
+  const subsets = [...plan.subsets.keys()];
   if (!isRecord(one)) return [`${path}: ${JSON.stringify(one)} (expected: a case such as {labels, subset})`];
   const problems: string[] = [];
   const expect = (key: string, isRight: boolean, expected: string): void => {
@@ -95,6 +119,10 @@ function problemsOfCase(one: unknown, path: string, subsets: readonly string[]):
   expect('lanes', Array.isArray(lanes) && lanes.every((lane) => typeof lane === 'string'), 'a list of lanes');
   const isKnown = typeof subset !== 'string' || subsets.includes(subset) || isLaneSubset(subset);
   expect('subset', isKnown, `one of ${known}`);
+  const { from } = one;
+  const isName = typeof from === 'string' && SERVICE_NAME.test(from);
+  expect('from', from === undefined || isName, 'the name of a service');
+  problems.push(...problemsOfLists(one['lists'], `${path}.lists`, plan));
   const right = isRecord(shares) && Object.values(shares).every((share) => typeof share === 'number');
   expect('shares', shares === undefined || right, 'percent by subset');
   if (isRecord(shares)) {

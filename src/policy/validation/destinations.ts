@@ -1,6 +1,6 @@
 import { isRecord } from '../../base/is-record';
 import type { DestinationDocument } from '../document';
-import { readDestination, type WrittenDestination } from '../places/destination';
+import { readDestination, subsetName, type WrittenDestination } from '../places/destination';
 import { type DocumentPath, note, type ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
 
@@ -27,6 +27,13 @@ export function fallbackOf(to: Written, { service = '', default: base }: Checked
   if (to === undefined || typeof to === 'string') return to;
   const written = read(to, service);
   return written.service === undefined ? (written.subset ?? base) : undefined;
+}
+
+/** The subset of another service that a destination leads to, as plans call it; undefined for one of the policy. */
+export function subsetElsewhere(to: Written, document: CheckedPolicy): string | undefined {
+  if (to === undefined) return undefined;
+  const written = read(to, document.service ?? '');
+  return written.service === undefined ? undefined : subsetName(written, document);
 }
 
 /** One text for each meaning, so that a split has no destination twice; undefined for none. */

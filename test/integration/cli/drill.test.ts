@@ -94,6 +94,29 @@ describe('graylane drill', () => {
     expect([again.code, again.stdout]).toEqual([0, 'unchanged drilled in local: no drill\n']);
   });
 
+  it('hits what a route can lead to: a lane, a place, another service', async () => {
+    await register('led', 'stable', 'canary');
+    const routes = [{ name: 'v2', match: { labels: { 'x-v': '2' } }, to: { service: 'led-v2', subset: 'blue' } }];
+    await apply('led', { routes, lanes: { by: 'x-lane' } });
+    const planned = async (target: string): Promise<unknown> => {
+      const { json } = await world.runJson<readonly Changed[]>([
+        ...['drill', 'start', 'led', '--in', target, '--dry-run'],
+        ...START,
+      ]);
+      return json[0]?.faults?.[0]?.['in'] ?? json[0]?.reason;
+    };
+    expect(await planned('lane pr-42')).toBe('lane pr-42');
+    expect(await planned('canary')).toBe('canary');
+    expect(await planned('canary in dc2')).toEqual({ subset: 'canary', datacenter: 'dc2' });
+    expect(await planned('canary in peer cloud')).toEqual({ subset: 'canary', peer: 'cloud' });
+    expect(await planned('led-v2/blue')).toEqual({ service: 'led-v2', subset: 'blue' });
+    expect(await planned('led-v2/blue in dc2')).toEqual({ service: 'led-v2', subset: 'blue', datacenter: 'dc2' });
+    expect(await planned('led-v2')).toMatch(
+      /led-v2 \(expected: one that a route, .* leads to: led-v2\/blue; for all of its callers a fault in its own/,
+    );
+    expect(await planned('canray')).toMatch(/"canray" \(expected: one of stable, canary; did you mean canary\?\)/);
+  });
+
   it('refuses what hits every call and nothing stops, without --force', async () => {
     await register('everyone', 'stable', 'canary');
     await apply('everyone');

@@ -138,6 +138,27 @@ describe('graylane policy test', () => {
     expect(json).toMatchObject({ cases: 2, failed: 2, results: [{ subset: 'stable', route: 'everyone' }, {}] });
   });
 
+  it('decides as a caller does that states its name, with the lists of the table', async () => {
+    const routes = [
+      { name: 'own', match: { from: ['checkout'] }, to: 'canary' },
+      { name: 'beta', match: { labels: { 'x-user-id': { list: 'beta-users' } } }, to: 'canary' },
+    ];
+    const listed = file('l.json', policyOf('payments', 5, { routes }));
+    const table = (extra: string): string =>
+      file(
+        'l.yaml',
+        `lists: { beta-users: [u-1] }\ncases:\n  - { from: checkout, route: own }\n  - { labels: { x-user-id: u-1 }, route: beta }\n${extra}`,
+      );
+    expect(await graylane(['policy', 'test', listed, table('  - { from: carts, route: default }\n')])).toMatchObject({
+      code: 0,
+      stdout:
+        'ok     from checkout -> canary\nok     x-user-id=u-1 -> canary\nok     from carts -> stable\n3 of 3 cases hold\n',
+    });
+    const refused = await graylane(['policy', 'test', listed, table('  - { lists: { beta: [u-2] }, route: own }\n')]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('cases[2].lists.beta: this list (expected: one of beta-users)');
+  });
+
   it('holds an override against --at', async () => {
     const override = { to: 'canary', until: '2030-01-01T00:00:00Z', by: 'ops', reason: 'drill' };
     const overridden = file('o.json', policyOf('payments', 5, { override }));

@@ -10,6 +10,7 @@ import {
   LINK_ATTRIBUTE,
   pickKind,
   stopperOfPings,
+  valuesByKey,
 } from '../../../src/client/grpc/grpc-js';
 import {
   CHARGE,
@@ -106,6 +107,18 @@ describe('metadata', () => {
     expect(attachedToMetadata(metadata.clone().clone(), key)).toBe(attached);
     expect(metadata.clone().getOptions()).toMatchObject({ waitForReady: true });
     expect(Object.keys(metadata.toHttp2Headers())).toEqual([]);
+  });
+
+  it('keeps its values by key in lower case, in a map that later changes go into', () => {
+    const metadata = new grpc.Metadata();
+    const values = valuesByKey(metadata);
+    metadata.add('X-A', '1');
+    metadata.add('x-a', '2');
+    metadata.merge(grpc.Metadata.fromHttp2Headers({ 'x-b': '3' }));
+    expect([...(values ?? [])]).toEqual([
+      ['x-a', ['1', '2']],
+      ['x-b', ['3']],
+    ]);
   });
 
   it('reaches selector and picker with what was attached to it', async () => {

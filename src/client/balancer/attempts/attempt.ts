@@ -134,7 +134,8 @@ export class Attempt extends AttemptRecord {
     const dropped = dropUnsendable(metadata);
     if (dropped !== undefined) this.context.headerDropped(dropped);
     const { faulted } = call;
-    const fault = faulted === undefined ? undefined : this.context.faults.draw(faulted, this.subset);
+    const fault =
+      faulted === undefined ? undefined : this.context.faults.draw(faulted, this.subset, this.pool.datacenter);
     const transport =
       fault === undefined
         ? this.#open(metadata, host, method, callId)

@@ -81,11 +81,12 @@ export class FaultState {
     this.code = codeOf(plan);
   }
 
-  /** One attempt at `subset` begins: is it hit? */
-  hits(subset: string, random: () => number, wallNowMs: number): boolean {
-    const { in: only, percent, untilMs } = this.plan;
+  /** One attempt at `subset` in `place` begins: is it hit? */
+  hits(subset: string, place: string, random: () => number, wallNowMs: number): boolean {
+    const { in: only, place: onlyPlace, percent, untilMs } = this.plan;
     if (this.stoppedBecause !== undefined || wallNowMs >= untilMs) return false;
-    return (only === undefined || only === subset) && random() * 100 < percent;
+    if ((only !== undefined && only !== subset) || (onlyPlace !== undefined && onlyPlace !== place)) return false;
+    return random() * 100 < percent;
   }
 
   /** A call that it concerns has ended. True: it is stopped by that. */

@@ -71,12 +71,12 @@ export class Faults {
     if (states.length > 0) call.faulted = new FaultedCallRecord(states);
   }
 
-  /** An attempt of the call begins at `subset`: the first fault that hits it. */
-  draw(record: FaultedCallRecord, subset: string): FaultState | undefined {
+  /** An attempt of the call begins at `subset` in `place`: the first fault that hits it. */
+  draw(record: FaultedCallRecord, subset: string, place: string): FaultState | undefined {
     const { clock, counts, random } = this.#options;
     const wallNowMs = clock.wallNow();
     for (const state of record.states) {
-      if (!state.hits(subset, random, wallNowMs)) continue;
+      if (!state.hits(subset, place, random, wallNowMs)) continue;
       state.hitAttempts += 1;
       record.hitBy.add(state);
       counts?.faults.hit(state.plan.name, state.plan.abort === undefined ? 'delay' : 'abort');

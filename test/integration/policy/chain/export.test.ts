@@ -160,6 +160,11 @@ describe('what a document cannot say', () => {
       http({ Header: ['a', 'b', 'c'].map((Prefix) => ({ Name: 'x', Prefix, Invert: true })) }),
       'Match.HTTP.Header[2]',
     ],
+    [
+      'a header with a name longer than a label has',
+      http({ Header: [{ Name: 'x'.repeat(257), Exact: 'a' }] }),
+      'Match.HTTP.Header[0].Name',
+    ],
   ])('is reported by its path, and its route left out: %s', (_, definition, field) => {
     const { document, unsaid } = routed(definition);
     expect(unsaid.map(({ path }) => path)).toEqual([
@@ -288,6 +293,14 @@ describe('metadata', () => {
       { s: { Type: 'splitter', Name: 's', Splits: splits }, v2: resolver('v2') },
     );
     expect(document?.routes?.[0]?.requestHeaders).toEqual({ set: { 'x-a': '1' }, remove: ['x-b'] });
+  });
+
+  it('is left as it is beyond what a document holds, which is told of each', () => {
+    const Remove = Array.from({ length: 22 }, (_, index) => `x-${index}`);
+    const Destination = { RequestHeaders: { Remove } };
+    const { document, unsaid } = routed({ ...http({ PathExact: '/a.B/C' }), Destination });
+    expect(document?.routes?.[0]?.requestHeaders?.remove).toHaveLength(20);
+    expect(unsaid.map(({ path }) => path.slice(path.indexOf('Remove')))).toEqual(['Remove["x-20"]', 'Remove["x-21"]']);
   });
 
   it('is left as it is where a policy is no place for it', () => {

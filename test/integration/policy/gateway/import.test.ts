@@ -101,54 +101,52 @@ const HTTP = route('HTTPRoute', 'b', [
     timeouts: { request: '0s' },
   },
 ]);
-const RICH = [
-  route(
-    'HTTPRoute',
-    'c',
-    [
-      { matches: [{ queryParams: [header('q', 'a')] }, { method: 'GET' }], backendRefs: to('payments-v2') },
-      {
-        matches: [{ headers: [header('user-agent', 'grpc')] }, { headers: [header('cookie', 'a')] }],
-        backendRefs: to('payments-v2'),
-      },
-      {
-        matches: [{ path: { value: '/a/b/c' } }, { path: { type: 'RegularExpression', value: '/shop.v1.[A-Z]+/.*' } }],
-        backendRefs: to('payments-v2'),
-      },
-      {
-        matches: [{ headers: [header('m', '1')] }],
-        filters: [{ type: 'RequestMirror', requestMirror: { backendRef: { name: 'x' } } }],
-        backendRefs: to('payments'),
-      },
-      {
-        matches: [{ headers: [header('h', '1')] }],
-        filters: [{ type: 'RequestRedirect' }],
-        backendRefs: to('payments'),
-      },
-      {
-        matches: [{ headers: [header('k', '1')] }],
-        backendRefs: [
-          { kind: 'ServiceImport', name: 'payments' },
-          { name: 'payments', namespace: 'bank' },
-        ],
-      },
-      {
-        matches: [{ headers: [header('s', '1')] }],
-        backendRefs: to('payments'),
-        sessionPersistence: {},
-        retry: { attempts: 9, codes: [500] },
-      },
-    ],
-    { hostnames: ['payments.example.com'] },
-  ),
-  route('GRPCRoute', 'd', [
+const RICH_HTTP = route(
+  'HTTPRoute',
+  'c',
+  [
+    { matches: [{ queryParams: [header('q', 'a')] }, { method: 'GET' }], backendRefs: to('payments-v2') },
     {
-      matches: [{ method: { method: 'Charge' } }, { method: { type: 'RegularExpression', service: 'shop.*' } }],
-      backendRefs: to('payments-v3'),
+      matches: [{ headers: [header('user-agent', 'grpc')] }, { headers: [header('cookie', 'a')] }],
+      backendRefs: to('payments-v2'),
     },
-    { matches: [{ headers: [header('x', '(?=a)', 'RegularExpression')] }], backendRefs: to('payments-v3') },
-  ]),
-];
+    {
+      matches: [{ path: { value: '/a/b/c' } }, { path: { type: 'RegularExpression', value: '/shop.v1.[A-Z]+/.*' } }],
+      backendRefs: to('payments-v2'),
+    },
+    {
+      matches: [{ headers: [header('m', '1')] }],
+      filters: [{ type: 'RequestMirror', requestMirror: { backendRef: { name: 'x' } } }],
+      backendRefs: to('payments'),
+    },
+    {
+      matches: [{ headers: [header('h', '1')] }],
+      filters: [{ type: 'RequestRedirect' }],
+      backendRefs: to('payments'),
+    },
+    {
+      matches: [{ headers: [header('k', '1')] }],
+      backendRefs: [
+        { kind: 'ServiceImport', name: 'payments' },
+        { name: 'payments', namespace: 'bank' },
+      ],
+    },
+    {
+      matches: [{ headers: [header('s', '1')] }],
+      backendRefs: to('payments'),
+      sessionPersistence: {},
+      retry: { attempts: 9, codes: [500] },
+    },
+  ],
+  { hostnames: ['payments.example.com'] },
+);
+const RICH_GRPC = route('GRPCRoute', 'd', [
+  {
+    matches: [{ method: { method: 'Charge' } }, { method: { type: 'RegularExpression', service: 'shop.*' } }],
+    backendRefs: to('payments-v3'),
+  },
+  { matches: [{ headers: [header('x', '(?=a)', 'RegularExpression')] }], backendRefs: to('payments-v3') },
+]);
 
 describe('routes of a Service', () => {
   it('become routes in the order of precedence, and their backends other services', () => {
@@ -223,9 +221,9 @@ describe('routes of a Service', () => {
   });
 
   it('differ only where it was told', () => {
-    const result = importRoutes(text(...RICH), {}, { calls: 20_000 });
-    expect(result.proof.differences.filter(({ isTold }) => !isTold)).toEqual([]);
-    expect(pathsOf(result).map((path) => path.replace(/^\w+\/(\w)\.spec\./, '$1 '))).toEqual(
+    const results = [RICH_HTTP, RICH_GRPC].map((each) => importRoutes(text(each), {}, { calls: 20_000 }));
+    expect(results.flatMap(({ proof }) => proof.differences).filter(({ isTold }) => !isTold)).toEqual([]);
+    expect(results.flatMap(pathsOf).map((path) => path.replace(/^\w+\/(\w)\.spec\./, '$1 '))).toEqual(
       expect.arrayContaining([
         'c rules[0].matches[0].queryParams',
         'c rules[0].matches[1].method',
@@ -242,6 +240,18 @@ describe('routes of a Service', () => {
         'd rules[1].matches[0].headers[0].value',
       ]),
     );
+  });
+
+  it('are of one kind: where a GRPCRoute is of the Service, an HTTPRoute is not followed', () => {
+    const both = importRoutes(text(RICH_HTTP, HTTP, GRPC), {}, { calls: 5_000 });
+    expect(both.document).toEqual(importRoutes(text(GRPC)).document);
+    expect(both.losses).toEqual([]);
+    expect(both.notes.slice(0, 2)).toEqual(
+      ['c', 'b'].map((name) =>
+        expect.stringContaining(`HTTPRoute/${name}: left out, as by the Gateway API: GRPCRoute/a is of payments, too`),
+      ),
+    );
+    expect(both.proof.differences).toEqual([]);
   });
 
   it('change headers for the whole of a rule', () => {
@@ -269,11 +279,11 @@ describe('routes of a Service', () => {
 
   it('are told also when files are changed at random', { timeout: 300_000 }, () => {
     const count = isLong ? 2_000 : 150;
-    const corpus = [[GRPC], [HTTP], RICH];
+    const corpus = [[GRPC], [HTTP], [RICH_HTTP], [RICH_GRPC], [RICH_HTTP, RICH_GRPC], [HTTP, GRPC]];
     const silent: object[] = [];
     const seen = { documents: 0, agreed: 0, told: 0 };
     for (let seed = 1; seed <= count; seed += 1) {
-      const file = mutated(corpus[seed % 3], seed, corpus) as object[];
+      const file = mutated(corpus[seed % corpus.length], seed, corpus) as object[];
       let result: ReturnType<typeof importRoutes>;
       try {
         result = importRoutes(text(...file), {}, { calls: 150, seed });
@@ -311,6 +321,28 @@ describe('whose routes', () => {
       service: 'front',
       routes: [{ to: { service: 'payments' } }],
     });
+  });
+
+  it('of two kinds the older one holds for the hosts that both name', () => {
+    const at = { parentRefs: [{ name: 'public' }] };
+    const made = (kind: 'HTTPRoute' | 'GRPCRoute', year: number, hostnames?: string[]): object =>
+      route(
+        kind,
+        kind.slice(0, 4).toLowerCase(),
+        [{ backendRefs: to(kind.toLowerCase()) }],
+        { ...at, hostnames },
+        {
+          creationTimestamp: `${year}-01-01T00:00:00Z`,
+        },
+      );
+    const leftOut = (...routes: object[]): readonly string[] =>
+      importRoutes(text(...routes), { gateway: 'public', service: 'front' }).notes.flatMap(
+        (note) => /^(.*): left out/.exec(note)?.[1] ?? [],
+      );
+    expect(leftOut(made('HTTPRoute', 2025), made('GRPCRoute', 2026))).toEqual(['GRPCRoute/grpc']);
+    expect(leftOut(made('HTTPRoute', 2026), made('GRPCRoute', 2025, ['a.com']))).toEqual(['HTTPRoute/http']);
+    expect(leftOut(made('HTTPRoute', 2026, ['x.a.com']), made('GRPCRoute', 2025, ['*.a.com']))).toHaveLength(1);
+    expect(leftOut(made('HTTPRoute', 2026, ['a.com']), made('GRPCRoute', 2025, ['*.a.com']))).toEqual([]);
   });
 
   it('of several services one must be named', () => {

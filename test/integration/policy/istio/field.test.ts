@@ -234,6 +234,41 @@ describe('header changes', () => {
     );
     expect(result.document.routes).toBeUndefined();
   });
+
+  it('beyond what a document holds are told, each', () => {
+    const names = (kind: string): string[] => Array.from({ length: 23 }, (_, index) => `x-${kind}-${index}`);
+    const valued = (kind: string): object => Object.fromEntries(names(kind).map((name) => [name, 'a']));
+    const changes = { set: valued('set'), add: valued('add'), remove: names('remove') };
+    const http = [
+      {
+        headers: { request: changes, response: changes },
+        route: [{ destination: { host: 'payments', subset: 'v1' } }],
+      },
+    ];
+    const result = importTexts([yaml(service('a', { http }), rule('r'))]);
+    const said = result.document.routes?.[0];
+    for (const direction of ['request', 'response'] as const) {
+      const { set = {}, add = {}, remove = [] } = said?.[`${direction}Headers`] ?? {};
+      expect([Object.keys(set), Object.keys(add), remove].map(({ length }) => length)).toEqual([20, 20, 20]);
+      const told = at(result).flatMap((path) => path.split(`.headers.${direction}.`)[1] ?? []);
+      const rest = [20, 21, 22];
+      expect(told).toEqual([
+        ...rest.map((index) => `set.x-set-${index}`),
+        ...rest.map((index) => `add.x-add-${index}`),
+        ...rest.map((index) => `remove[${index}]`),
+      ]);
+    }
+  });
+
+  it('of a header with a name that objects have, too', () => {
+    const set = JSON.parse('{"__proto__": "a", "constructor": "b"}');
+    const text = yaml(service('a', { http: [{ headers: { request: { set } }, route }] }), rule('r'));
+    const said = importTexts([text]).document.routes?.[0]?.requestHeaders?.set ?? {};
+    expect(Object.entries(said)).toEqual([
+      ['__proto__', 'a'],
+      ['constructor', 'b'],
+    ]);
+  });
 });
 
 describe('a match by port', () => {

@@ -48,6 +48,40 @@ describe('the labels of a call', () => {
       expect(labels.get(key)).toBeUndefined();
   });
 
+  it('are the same where grpc-js keeps metadata otherwise', () => {
+    const metadata = metadataOf(
+      ['x-a', '1'],
+      ['x-b', '1'],
+      ['x-b', '2'],
+      ['x-c', ''],
+      ['x-d-bin', Buffer.from('1')],
+      ['cookie', 'group=beta; user=1'],
+      ['cookie', 'user=2'],
+    );
+    const keys = [
+      'x-a',
+      'x-b',
+      'x-c',
+      'x-d-bin',
+      'x-e',
+      'x-f',
+      'cookie:group',
+      'cookie:user',
+      'cookie:none',
+      'x-long:er',
+    ];
+    for (const statics of [undefined, {}, { 'x-a': 's', 'x-b': 's', 'x-e': 's', 'cookie:none': 's' }]) {
+      const [direct, asked] = [metadata, { get: (key: string) => metadata.get(key) }].map((from) => {
+        const repeated: string[] = [];
+        const labels = labelsIn(from, statics, (key) => repeated.push(key));
+        return { values: keys.map((key) => labels.get(key)), repeated };
+      });
+      expect(direct).toEqual(asked);
+      expect(direct?.repeated).toEqual(['x-b', 'cookie:user']);
+      expect(direct?.values.slice(0, 4)).toEqual(['1', undefined, '', undefined]);
+    }
+  });
+
   it('leave the metadata as it was', () => {
     const metadata = metadataOf(['x-a', '1']);
     labelsIn(metadata, undefined).get('x-b');

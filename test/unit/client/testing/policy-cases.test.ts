@@ -31,6 +31,52 @@ describe('policyCases() as a table of tests', () => {
   )('$name', ({ run }) => run());
 });
 
+describe('a caller, and lists', () => {
+  const listed = definePolicy({
+    ...GRAY,
+    routes: [
+      { name: 'own', match: { from: ['checkout', 'carts'] }, to: 'canary' },
+      { name: 'beta', match: { labels: { 'x-user-id': { list: 'beta-users' } } }, to: 'canary' },
+      { name: 'paying', match: { labels: { 'x-plan': { not: { list: 'free-plans' } } } }, to: 'canary' },
+    ],
+  });
+  const lists = { 'beta-users': ['u-1', 'u-2'], 'free-plans': ['free'] };
+  const labels = { 'x-plan': 'free' };
+  test.each(
+    policyCases(
+      listed,
+      [
+        { from: 'checkout', labels, route: 'own', subset: 'canary' },
+        { from: 'invoices', labels, route: 'default' },
+        { labels, route: 'default' },
+        { labels: { ...labels, 'x-user-id': 'u-2' }, route: 'beta' },
+        { labels: { ...labels, 'x-user-id': 'u-3' }, route: 'default' },
+        { labels: { ...labels, 'x-user-id': 'u-3' }, lists: { 'beta-users': ['u-3'] }, route: 'beta' },
+        { labels: { ...labels, 'x-user-id': 'u-3' }, route: 'default', name: 'after a case with lists of its own' },
+        { labels: { 'x-plan': 'free' }, lists: { 'free-plans': [] }, route: 'paying' },
+      ],
+      { lists },
+    ),
+  )('$name', ({ run }) => run());
+
+  it('are in the name of a case, and a list that is not given is told where a case fails', () => {
+    const [only] = policyCases(listed, [{ from: 'orders', labels: { 'x-user-id': 'u-1' }, route: 'beta' }]);
+    expect(only?.name).toBe('x-user-id=u-1 from orders');
+    expect(only?.run).toThrow('not given, so without values: list beta-users, free-plans');
+  });
+
+  it.each<[object, object | undefined, string]>([
+    [{ from: 3 }, undefined, 'cases[0].from: 3 (expected: the name of a service)'],
+    [{ from: 'a b' }, undefined, 'cases[0].from: "a b" (expected: the name of a service)'],
+    [{ lists: [] }, undefined, 'cases[0].lists: [] (expected: a list of texts for each name)'],
+    [{ lists: { beta: [] } }, undefined, 'cases[0].lists.beta: this list (expected: one of beta-users, free-plans)'],
+    [{}, { 'beta-users': [1] }, 'lists.beta-users: [1] (expected: a list of texts)'],
+  ])('refuses %j with lists %j', (one, given, problem) => {
+    const cases = [{ route: 'own', ...one }] as never;
+    expect(() => policyCases(listed, cases, given && { lists: given as never })).toThrow(problem);
+  });
+});
+
 describe('policyCases()', () => {
   const failing = (one: Parameters<typeof policyCases>[1][number]): string => {
     const [only] = policyCases(policy, [one]);
@@ -81,7 +127,7 @@ describe('policyCases()', () => {
         'cases[1].labels: {"a":1} (expected: strings by key)',
         'cases[2].method: "Charge" (expected: /package.Service/Method)',
         'cases[3]: nothing expected (expected: subset, route or shares)',
-        'cases[4].to: "x" (expected: one of name, method, labels, stickyKey, lanes, subset, route, shares)',
+        'cases[4].to: "x" (expected: one of name, method, labels, stickyKey, from, lanes, lists, subset, route, shares)',
       ].join('\n'),
     );
     expect(() => policyCases(policy, [])).toThrow('cases: none');

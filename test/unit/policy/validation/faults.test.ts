@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { describeFault } from '../../../../src/policy/faults';
 import { decide } from '../../../../src/policy/routing/decide';
 import { explainRouting } from '../../../../src/policy/routing/explain';
 import { validatePolicy } from '../../../../src/policy/validate';
@@ -84,6 +85,42 @@ describe('faults of a policy and of its routes', () => {
     ],
   ])('are refused with %s', (_, faults, expected) => {
     expect(problemsOf({ faults })[0]).toContain(expected);
+  });
+
+  const led = {
+    lanes: { by: 'x-lane' },
+    routes: [
+      { name: 'r', to: { service: 'v2', subset: 'canary', datacenter: 'dc2' }, mirror: { to: { service: 'copied' } } },
+    ],
+  };
+  it.each<[unknown, string, string | undefined]>([
+    ['lane pr-42', '100 % of attempts at lane pr-42', undefined],
+    [{ subset: 'canary', datacenter: 'dc2' }, '100 % of attempts at canary in dc2', undefined],
+    [{ peer: 'cloud' }, '100 % of attempts at stable in peer cloud', undefined],
+    [{ service: 'payments', subset: 'canary' }, '100 % of attempts at canary', undefined],
+    [{ service: 'v2', subset: 'canary' }, '100 % of attempts at v2/canary', undefined],
+    ['lane ', '', '.in: "lane " (expected: one of stable, canary)'],
+    [{ subset: 'canray' }, '', '.in.subset: "canray" (expected: one of stable, canary; did you mean canary?)'],
+    [{ service: 'v2' }, '', '.in: v2 (expected: one that a route, a fallback or the override leads to: v2/canary; '],
+    [{ service: 'copied' }, '', '.in: copied (expected: one that a route, '],
+    [{ service: 'v2', subset: 'canary', fallback: 'stable' }, '', '.in.fallback: "stable" (expected: nothing; '],
+    [{ datacenter: 'dc2', peer: 'cloud' }, '', '.in.peer: beside datacenter (expected: one of datacenter and peer)'],
+    [{}, '', '.in: '],
+  ])('are in %j: %s', (target, described, problem) => {
+    const more = { ...led, faults: [{ ...NAMED, percent: 100, in: target }] };
+    const [found] = problemsOf(more);
+    if (problem !== undefined) return expect(found).toContain(`faults[0]${problem}`);
+    expect(found).toBeUndefined();
+    const [fault] = planOf({ ...TWO_SUBSETS, ...more } as object).faults ?? [];
+    expect(fault && describeFault(fault)).toContain(described);
+  });
+
+  it('say what there is where a policy has no lanes, and leads to no other service', () => {
+    const [lane, other] = ['lane a', { service: 'v2' }].map(
+      (target) => problemsOf({ faults: [{ ...NAMED, in: target }] })[0],
+    );
+    expect(lane).toContain('"lane a" (expected: one of stable, canary; the policy has no lanes)');
+    expect(other).toContain('leads to: none; for all of its callers a fault in its own policy');
   });
 
   it('are 20 at most', () => {

@@ -21,17 +21,23 @@ describe('which attempts a fault hits', () => {
     [{ percent: 10 }, 0.1, false],
     [{ percent: 100 }, 0.999999, true],
   ])('%j at a draw of %s: %s', (fault, drawn, isHit) => {
-    expect(stateOf(fault).hits('a', () => drawn, 0)).toBe(isHit);
+    expect(stateOf(fault).hits('a', 'dc1', () => drawn, 0)).toBe(isHit);
   });
 
   it('ends to the millisecond', () => {
     const state = stateOf({});
-    expect([UNTIL_MS - 1, UNTIL_MS].map((atMs) => state.hits('a', () => 0, atMs))).toEqual([true, false]);
+    expect([UNTIL_MS - 1, UNTIL_MS].map((atMs) => state.hits('a', 'dc1', () => 0, atMs))).toEqual([true, false]);
   });
 
   it('is one at its subset', () => {
     const state = stateOf({ in: 'a' });
-    expect(['a', 'b'].map((subset) => state.hits(subset, () => 0, 0))).toEqual([true, false]);
+    expect(['a', 'b'].map((subset) => state.hits(subset, 'dc1', () => 0, 0))).toEqual([true, false]);
+  });
+
+  it('is one at its place', () => {
+    const state = stateOf({ in: { subset: 'a', datacenter: 'dc2' } });
+    expect(['dc1', 'dc2'].map((place) => state.hits('a', place, () => 0, 0))).toEqual([false, true]);
+    expect(stateOf({ in: { subset: 'a', peer: 'dc2' } }).hits('a', 'peer dc2', () => 0, 0)).toBe(true);
   });
 });
 
@@ -43,7 +49,7 @@ describe('stopAbove', () => {
     const stops = (became: 'failed' | 'untouched'): boolean => state.ended(became, became === 'failed', 0);
     expect(Array.from({ length: 9 }, () => stops('failed'))).not.toContain(true);
     expect(stops('failed')).toBe(true);
-    expect(state.hits('a', () => 0, 0)).toBe(false);
+    expect(state.hits('a', 'dc1', () => 0, 0)).toBe(false);
     expect(stops('failed')).toBe(false);
   });
 
