@@ -26,14 +26,65 @@ const MOST_CHARACTERS = 300;
  * labels. Rejects with an {@link HttpError}.
  */
 export async function queryPrometheus(
-  { url, method, ...request }: PrometheusServer,
+  server: PrometheusServer,
   expression: string,
   atMs?: number,
 ): Promise<readonly Sample[]> {
-  const target = new URL(url);
-  target.pathname = `${target.pathname.replace(/\/+$/, '')}/api/v1/query`;
   const time = atMs === undefined ? {} : { time: (atMs / 1_000).toFixed(3) };
-  const form = new URLSearchParams({ query: expression, ...time });
+  return samplesOf(await ask(server, 'query', { query: expression, ...time }));
+}
+
+/** One line of a range. */
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>;
+  /** By the time in seconds. Without a value where there was none, or no number. */
+  readonly values: ReadonlyMap<number, number>;
+}
+
+/** From `startSeconds` to `endSeconds`, both included, a value each `stepSeconds`. */
+export interface QueriedRange {
+  readonly startSeconds: number;
+  readonly endSeconds: number;
+  readonly stepSeconds: number;
+}
+
+/**
+ * Runs a range query: https://prometheus.io/docs/prometheus/latest/querying/api/#range-queries. Rejects with an
+ * {@link HttpError}.
+ */
+export async function queryPrometheusRange(
+  server: PrometheusServer,
+  expression: string,
+  { startSeconds, endSeconds, stepSeconds }: QueriedRange,
+): Promise<readonly Series[]> {
+  const range = { start: String(startSeconds), end: String(endSeconds), step: String(stepSeconds) };
+  const data = await ask(server, 'query_range', { query: expression, ...range });
+  const result = ownValue(data, 'result');
+  if (ownValue(data, 'resultType') !== 'matrix' || !Array.isArray(result)) {
+    throw new HttpError('a result of another type (expected: a matrix)');
+  }
+  return result.map((each: unknown) => {
+    const pairs = ownValue(each, 'values');
+    const samples = (Array.isArray(pairs) ? pairs : []).map((pair: unknown) =>
+      sampleOf(ownValue(each, 'metric'), pair),
+    );
+    const known = samples.filter(({ value }) => Number.isFinite(value));
+    return {
+      labels: sampleOf(ownValue(each, 'metric'), [0, '0']).labels,
+      values: new Map(known.map(({ at, value }) => [at, value])),
+    };
+  });
+}
+
+/** The data of an answer of Prometheus' API. */
+async function ask(
+  { url, method, ...request }: PrometheusServer,
+  endpoint: 'query' | 'query_range',
+  parameters: Readonly<Record<string, string>>,
+): Promise<unknown> {
+  const target = new URL(url);
+  target.pathname = `${target.pathname.replace(/\/+$/, '')}/api/v1/${endpoint}`;
+  const form = new URLSearchParams(parameters);
   if (method === 'GET') for (const [name, value] of form) target.searchParams.append(name, value);
   const headers = { ...request.headers, 'content-type': 'application/x-www-form-urlencoded' };
   const post = { headers, body: form.toString() };
@@ -43,7 +94,7 @@ export async function queryPrometheus(
     const why = typeof said === 'string' ? `: ${shortenMiddle(said, MOST_CHARACTERS)}` : '';
     throw new HttpError(`HTTP ${status}${why} (expected: 200)`);
   }
-  return samplesOf(ownValue(body, 'data'));
+  return ownValue(body, 'data');
 }
 
 function samplesOf(data: unknown): readonly Sample[] {

@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
 import { systemClock } from '../../base/clock';
+import { defined } from '../../base/defined';
 import { systemRandom } from '../../base/random';
-import type { Collecting } from '../../ops/rollout/collector/collecting';
+import type { Collecting, CollectingOptions } from '../../ops/rollout/collector/collecting';
 import { type ControllerWatch, runController, runRollout } from '../../ops/rollout/controller';
 import { openLease, SESSION_TTL_SECONDS } from '../../ops/rollout/lease';
 import type { RolloutRecord, Transition } from '../../ops/rollout/record';
@@ -13,6 +14,7 @@ import type { CommandIo } from '../io';
 import {
   checkListen,
   createRolloutContext,
+  hasConsole,
   type ListenFlags,
   listenForReports,
   readControllerFile,
@@ -45,7 +47,7 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
     const { env, interrupted: signal } = io;
     let collecting: Collecting | undefined;
     try {
-      collecting = await listenForReports(flags, session, lease, io);
+      collecting = await listenForReports(flags, session, lease, io, await consoleOf(flags, io));
       const deps = createRolloutContext(session, { name, env, signal, config, collecting });
       const printed = printing(io);
       const listen = (service: string, onChange: () => void): RolloutWatch =>
@@ -60,6 +62,14 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
       await lease.close();
     }
   });
+}
+
+/** Loaded only where it is asked for. */
+async function consoleOf(flags: ListenFlags & ConsulFlags, io: CommandIo): Promise<CollectingOptions['others']> {
+  if (!hasConsole(flags)) return undefined;
+  const { consoleHandler } = await import('../console/run-console.js');
+  const { consul, tokenFile, consoleHost: allowHost, consoleReadOnly: readOnly, consolePrometheus: prometheus } = flags;
+  return consoleHandler(defined({ consul, tokenFile, allowHost, readOnly, prometheus }), io);
 }
 
 function finish(service: string, record: RolloutRecord | undefined, io: CommandIo): void {

@@ -7,7 +7,7 @@ import type { RolloutProgress } from '../progress';
 import { hasEnded } from '../record';
 import { Announcer, windowId } from './announcer';
 import { Collector, type CollectorStatus } from './collector';
-import { startListener } from './listener';
+import { type ListenerOptions, startListener } from './listener';
 
 /** The listening part of a controller: collects reports of clients, and serves metrics of its rollouts. */
 export interface Collecting {
@@ -32,6 +32,8 @@ export interface CollectingOptions {
   readonly advertise?: string;
   readonly client: ConsulClient;
   readonly lease: { readonly session: string | undefined };
+  /** Answers every path that is none of the controller's own. Default: it is unknown. */
+  readonly others?: ListenerOptions['others'];
 }
 
 const NAME = 'clients';
@@ -40,13 +42,13 @@ const SLACK_MS = 500;
 
 /** Rejects with the system's error when the address cannot be used. */
 export async function startCollecting(options: CollectingOptions): Promise<Collecting> {
-  const { host, advertise, client, lease } = options;
+  const { host, advertise, client, lease, others } = options;
   const now = (): number => performance.now();
   const collector = new Collector(now);
   const led = new Map<string, RolloutProgress>();
   const ended = new Map<string, EndedRollouts>();
   const metrics = (): string => rolloutMetrics(led, collector.status(), ended);
-  const listener = await startListener({ host, port: options.port, collector, metrics });
+  const listener = await startListener({ host, port: options.port, collector, metrics, others });
   const address = `http://${host.includes(':') ? `[${host}]` : host}:${listener.port}`;
   const announcer = new Announcer({
     collector,
