@@ -45,7 +45,8 @@ export function readOperations(settings: ConsoleSettings): readonly ConsoleOpera
         collect(io.env, io.interrupted, (own) => showStatus(service, flags, own)),
         collect(io.env, io.interrupted, (own) => showHistory(service, flags, own)),
       ]);
-      // Without a rollout there is neither.
+      // Without a rollout there is neither; anything else is told.
+      if (status.error !== undefined && status.code === 1) return io.json(null);
       if (status.error !== undefined) return void (await showStatus(service, flags, io));
       io.json({ status: Array.isArray(status.result) ? status.result[0] : null, history: history.result });
     }),
