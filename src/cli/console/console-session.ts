@@ -19,7 +19,7 @@ export interface ConsoleSettings {
 }
 
 /** Of the process that runs the console: for nobody else's requests. */
-const OWN_SECRETS = ['CONSUL_HTTP_TOKEN', 'CONSUL_HTTP_TOKEN_FILE', 'GRAYLANE_POLICY_KEY'];
+const OWN_TOKEN = ['CONSUL_HTTP_TOKEN', 'CONSUL_HTTP_TOKEN_FILE'];
 
 /** How one request asks Consul: the environment of the command, and its options. */
 export interface Asking {
@@ -33,12 +33,13 @@ export interface Asking {
  */
 export function askingOf({ token, query }: Pick<ConsoleRequest, 'token' | 'query'>, settings: ConsoleSettings): Asking {
   const { consul, tokenFile } = settings.flags;
-  const bare = Object.fromEntries(Object.entries(settings.env).filter(([name]) => !OWN_SECRETS.includes(name)));
+  // Where Consul is, and how it is reached over TLS. Nothing else of this process is about the caller.
+  const known = Object.entries(settings.env).filter(([name]) => name.startsWith('CONSUL_'));
+  const bare = Object.fromEntries(known.filter(([name]) => !OWN_TOKEN.includes(name)));
   const dc = datacentersOf(query.get('dc') ?? undefined);
   if (token !== undefined) return { env: { ...bare, CONSUL_HTTP_TOKEN: token }, flags: defined({ consul, dc }) };
   if (!settings.isReadOnly) return { env: bare, flags: defined({ consul, dc }) };
-  const { GRAYLANE_POLICY_KEY: _, ...env } = settings.env;
-  return { env, flags: defined({ consul, tokenFile, dc }) };
+  return { env: Object.fromEntries(known), flags: defined({ consul, tokenFile, dc }) };
 }
 
 function datacentersOf(text: string | undefined): string | undefined {

@@ -4,6 +4,7 @@ import type { ConsoleOperation } from '../../ops/console/operation';
 import { timelineOf } from '../../ops/console/timeline';
 import { RETENTION } from '../../ops/store/history';
 import { answeredOf, nameOf, readAll, withStore } from '../consul/store-session';
+import { parseService } from '../flags';
 import type { CommandIo } from '../io';
 import { collect } from './collected';
 import { type ConsoleSettings, commandOperation, serviceOf } from './console-session';
@@ -61,7 +62,8 @@ export function readOperations(settings: ConsoleSettings): readonly ConsoleOpera
     }),
     commandOperation('GET', '/services/{service}/fleet', settings, async (request, flags, io) => {
       if (prometheus === undefined) return io.json(null);
-      await (await import('../fleet/report.js')).showFleetOf(serviceOf(request), { ...flags, prometheus }, io);
+      const service = parseService(serviceOf(request));
+      await (await import('../fleet/report.js')).showFleetOf(service, { ...flags, prometheus }, io);
     }),
     commandOperation('GET', '/services/{service}/charts', settings, async (request, _, io) => {
       if (prometheus === undefined) return io.json(null);

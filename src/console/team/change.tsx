@@ -68,8 +68,12 @@ export interface WriteDialogProps {
   /** Of the button that does it. */
   readonly verb: string;
   readonly write: WriteRequest;
-  /** What stands against it can be overruled. */
-  readonly overrule?: readonly ('force' | 'allowReshuffle')[];
+  /** What overrules what stands against it. Default: nothing does. */
+  readonly flags?: readonly ('force' | 'allowReshuffle')[];
+  /** Something is known to stand against it. Default: not until it is refused. */
+  readonly isDoubted?: boolean;
+  /** What it would do is known. Default: true. */
+  readonly isReady?: boolean;
   readonly children?: ComponentChildren;
   readonly onClose: () => void;
   readonly onDone: () => void;
@@ -77,17 +81,18 @@ export interface WriteDialogProps {
 
 /** Asks why, writes as the command would, and says what became of it. */
 export function WriteDialog(props: WriteDialogProps) {
-  const { title, verb, write, overrule = [], children, onClose, onDone } = props;
+  const { title, verb, write, flags = [], isDoubted = false, isReady = true, children, onClose, onDone } = props;
   const [message, setMessage] = useState('');
   const [isForced, setForced] = useState(false);
   const [refused, setRefused] = useState<Refused | undefined>();
   const [isBusy, setBusy] = useState(false);
   const isReadOnly = useStore(facts)?.isReadOnly === true;
-  const canWrite = message.trim() !== '' && !isBusy && !isReadOnly && (overrule.length === 0 || isForced);
+  const isToForce = flags.length > 0 && (isDoubted || refused?.status === 409);
+  const canWrite = message.trim() !== '' && isReady && !isBusy && !isReadOnly && (!isToForce || isForced);
   const carryOut = async (): Promise<void> => {
     if (!canWrite) return;
     setBusy(true);
-    const forced = isForced ? Object.fromEntries(overrule.map((flag) => [flag, true])) : {};
+    const forced = isForced ? Object.fromEntries(flags.map((flag) => [flag, true])) : {};
     try {
       const { method, path, body } = write;
       const told = await ask<unknown>(path, { method, body: { ...body, message: message.trim(), ...forced } });
@@ -120,14 +125,14 @@ export function WriteDialog(props: WriteDialogProps) {
       >
         <TextField label={t('why')} value={message} onInput={setMessage} hint={t('whyHint')} />
       </form>
-      {overrule.length > 0 && (
+      {isReadOnly && <Notice tone="warn">{t('readOnlyHint')}</Notice>}
+      {refused !== undefined && <Refusal refused={refused} />}
+      {isToForce && (
         <label class="row">
           <input type="checkbox" checked={isForced} onChange={(event) => setForced(event.currentTarget.checked)} />
           {t('overrule')}
         </label>
       )}
-      {isReadOnly && <Notice tone="warn">{t('readOnlyHint')}</Notice>}
-      {refused !== undefined && <Refusal refused={refused} />}
     </Dialog>
   );
 }
@@ -145,14 +150,14 @@ function doneWords({ result }: Told<unknown>): string {
 
 /** What a change would do, and the dialog that does it. `asked`: the answer of a check. */
 export function CheckedWriteDialog(
-  props: Omit<WriteDialogProps, 'overrule' | 'children'> & { readonly asked: Asked<readonly Change[]> },
+  props: Omit<WriteDialogProps, 'isDoubted' | 'isReady' | 'children'> & { readonly asked: Asked<readonly Change[]> },
 ) {
   const { asked, ...rest } = props;
   const { told, refused, isLoading } = asked;
   const changes = told?.result ?? [];
   const isRefused = changes.some(({ outcome }) => outcome === 'refused');
   return (
-    <WriteDialog {...rest} overrule={isRefused ? ['force', 'allowReshuffle'] : []}>
+    <WriteDialog {...rest} isReady={!isLoading} isDoubted={isRefused}>
       {isLoading && <p class="empty">{t('loading')}</p>}
       {refused !== undefined && <Refusal refused={refused} />}
       {told !== undefined && changes.length === 0 && told.error !== undefined && (

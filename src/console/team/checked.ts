@@ -9,7 +9,7 @@ const SETTLED_MS = 120;
 export function useChecked<T>(path: string, body: unknown): Omit<Asked<T>, 'reload'> {
   const own = useStore(token);
   const dc = useStore(datacenter);
-  const [state, setState] = useState<Omit<Asked<T>, 'reload'>>(NOTHING);
+  const [state, setState] = useState<Omit<Asked<T>, 'reload'>>({ ...NOTHING, isLoading: body !== undefined });
   const key = body === undefined ? undefined : JSON.stringify(body);
   useEffect(() => {
     if (key === undefined) {

@@ -6,7 +6,7 @@ import { useStore } from '../kit/store';
 import { Refusal } from './access';
 import type { PolicyCheck, PolicyRow, PolicyTold } from './answers';
 import { facts, ofService, useAsked } from './api';
-import { ChangeView, CheckedWriteDialog } from './change';
+import { ChangeView, CheckedWriteDialog, WriteDialog } from './change';
 import { useChecked } from './checked';
 import { ago, shortAuthor } from './say';
 import { words as t } from './words';
@@ -34,7 +34,36 @@ export function PolicyTab({ service }: { readonly service: string }) {
         text={first?.yaml ?? starter(service)}
         onDone={reload}
       />
+      {typeof first?.document === 'object' && first.document.tombstone !== true && (
+        <DeletePolicy service={service} onDone={reload} />
+      )}
     </>
+  );
+}
+
+/** Says that the service has no policy any more. */
+function DeletePolicy({ service, onDone }: { readonly service: string; readonly onDone: () => void }) {
+  const [isAsked, setAsked] = useState(false);
+  const isReadOnly = useStore(facts)?.isReadOnly === true;
+  if (isReadOnly) return null;
+  return (
+    <div>
+      <button type="button" class="button danger" onClick={() => setAsked(true)}>
+        {t('deletePolicy')}…
+      </button>
+      {isAsked && (
+        <WriteDialog
+          title={t('deletePolicyOf', { service })}
+          verb={t('deletePolicy')}
+          flags={['force', 'allowReshuffle']}
+          write={{ method: 'DELETE', path: ofService(service, 'policy'), body: {} }}
+          onClose={() => setAsked(false)}
+          onDone={onDone}
+        >
+          <p>{t('aboutDelete')}</p>
+        </WriteDialog>
+      )}
+    </div>
   );
 }
 
@@ -124,6 +153,7 @@ function Editor(props: { readonly service: string; readonly text: string; readon
         <CheckedWriteDialog
           title={t('applyPolicy', { service })}
           verb={t('apply')}
+          flags={['force', 'allowReshuffle']}
           asked={{
             told: asked.told && { ...asked.told, result: changes },
             refused: asked.refused,

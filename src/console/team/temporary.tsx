@@ -201,6 +201,7 @@ function SetOverride({ service, subsets, onDone }: BeginProps) {
         <WriteDialog
           title={t('overrideTo', { service, to: chosen, ttl })}
           verb={t('setOverride')}
+          flags={['force']}
           write={{ method: 'PUT', path: ofService(service, 'override'), body: { to: chosen, ttl } }}
           onClose={() => setAsked(false)}
           onDone={onDone}
@@ -249,6 +250,7 @@ function StartDrill({ service, subsets, onDone }: BeginProps) {
         <WriteDialog
           title={t('startDrill')}
           verb={t('startDrill')}
+          flags={['force']}
           write={{ method: 'PUT', path: ofService(service, 'drill'), body }}
           onClose={() => setAsked(false)}
           onDone={onDone}

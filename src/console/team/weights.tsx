@@ -77,6 +77,7 @@ export function WeightsCard({ service }: { readonly service: string }) {
         <CheckedWriteDialog
           title={t('weightTo', { subset: dragged.subset, percent: dragged.percent })}
           verb={t('apply')}
+          flags={['force', 'allowReshuffle']}
           asked={{ ...asked, reload: () => {} }}
           write={{
             method: 'PUT',

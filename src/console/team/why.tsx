@@ -263,6 +263,7 @@ export function RollbackDialog(props: {
     <CheckedWriteDialog
       title={t('backTo', { number })}
       verb={t('rollBack')}
+      flags={['force']}
       asked={{ ...asked, reload: () => {} }}
       write={{ method: 'PUT', path: ofService(service, 'rollback'), body }}
       {...{ onClose, onDone }}

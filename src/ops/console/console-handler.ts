@@ -24,7 +24,7 @@ export type ConsoleHandler = (request: IncomingMessage, response: ServerResponse
 const MAX_BODY_BYTES = 640 * 1024;
 const MAX_PARAM_CHARACTERS = 256;
 /** Each operation asks Consul a few questions. */
-const AT_ONCE = 8;
+const AT_ONCE = 16;
 const WAITING = 64;
 const TIME_LIMIT_MS = 30_000;
 const API = '/api/';

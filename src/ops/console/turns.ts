@@ -9,17 +9,21 @@ export function createTurns(atOnce: number, waiting: number): Turns {
   let running = 0;
   const queue: (() => void)[] = [];
   const run = async <T>(work: () => Promise<T>): Promise<T> => {
-    running += 1;
     try {
       return await work();
     } finally {
-      running -= 1;
-      queue.shift()?.();
+      const next = queue.shift();
+      // The place goes to whoever waits: nobody can take it between.
+      if (next === undefined) running -= 1;
+      else next();
     }
   };
   return {
     take(work) {
-      if (running < atOnce) return run(work);
+      if (running < atOnce) {
+        running += 1;
+        return run(work);
+      }
       if (queue.length >= waiting) return undefined;
       return new Promise<void>((resolve) => queue.push(resolve)).then(() => run(work));
     },

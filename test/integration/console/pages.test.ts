@@ -195,6 +195,25 @@ describe('changing things', () => {
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
     expect(await logOf('payments')).toHaveLength(before + 1);
+    await page.getByRole('button', { name: `Back to number ${before}`, exact: true }).click();
+    await dialog.getByText('none of 3 instances has tag gone').first().waitFor();
+    await dialog.getByLabel('Why').fill('it is meant');
+    await dialog.getByRole('checkbox').check();
+    await dialog.getByRole('button', { name: 'Roll back' }).click();
+    await page.getByText(`Written in local: number ${before + 2}`).waitFor();
+    await world.apply(policyOf('payments', 60), 'whole again');
+  });
+
+  it('deletes a policy, which leaves a tombstone', async () => {
+    await serve('gone');
+    await world.apply(policyOf('gone', 5), 'first');
+    const page = await open('#/services/gone?part=policy');
+    await page.getByRole('button', { name: 'Delete the policy…' }).click();
+    await page.getByRole('dialog').getByLabel('Why').fill('no canaries any more');
+    await page.keyboard.press('Enter');
+    await page.getByText('Written in local: number 2').waitFor();
+    await expect.poll(() => page.getByLabel('The policy, as YAML').inputValue()).toContain('tombstone: true');
+    expect(await page.getByRole('button', { name: 'Delete the policy…' }).count()).toBe(0);
   });
 
   it('sets an override, counts it down and ends it', async () => {
