@@ -1,4 +1,5 @@
 import { defined } from '../../base/defined';
+import type { OptionReader } from '../../base/option-reader';
 import type { ConsoleOperation } from '../../ops/console/operation';
 import { documentText } from '../../ops/store/policy-text';
 import { parseDelay, parseStatus } from '../drill/parse';
@@ -128,7 +129,7 @@ function emergencyWrites(settings: ConsoleSettings): readonly ConsoleOperation[]
 function controlRollout(settings: ConsoleSettings): ConsoleOperation {
   return commandOperation('PUT', '/services/{service}/rollout', settings, async (request, flags, io) => {
     const { action, message } = readBody(request, ['action', 'message'], (reader) => ({
-      action: reader.oneOf('action', ACTIONS, 'pause'),
+      action: readAction(reader),
       message: reader.optional('message', () => messageOf(reader)),
     }));
     const { controlFromFlags } = await import('../rollout/control-rollout.js');
@@ -136,4 +137,9 @@ function controlRollout(settings: ConsoleSettings): ConsoleOperation {
     const named = { name: () => (isFull ? 'promote' : action) };
     await controlFromFlags(serviceOf(request), { ...flags, full: isFull, ...defined({ message }) }, io, named);
   });
+}
+
+function readAction(reader: OptionReader): (typeof ACTIONS)[number] {
+  if (reader.value('action') === undefined) reader.problem('action', 'missing', ACTIONS.join(', '));
+  return reader.oneOf('action', ACTIONS, 'pause');
 }

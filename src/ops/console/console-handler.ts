@@ -51,9 +51,12 @@ export function createConsoleHandler(options: ConsoleOptions): ConsoleHandler {
       const methods = found.map(({ operation }) => operation.method).join(', ');
       return refused({ status: 405, reason: `method: another (expected: ${methods})` });
     }
+    const gone = goneFrom(response);
     const turn = turns.take(async () => {
+      // What nobody waits for any more is not begun: its caller may have asked again.
+      if (gone.aborted) throw new ConsoleProblem(503, 'the caller has gone');
       const query = new URLSearchParams(url.slice(path.length + 1));
-      const signal = endOf(response);
+      const signal = AbortSignal.any([gone, AbortSignal.timeout(TIME_LIMIT_MS)]);
       const body = method === 'GET' ? undefined : await readJson(request);
       const asked: ConsoleRequest = { params: chosen.params, query, body, token: tokenOf(request), signal };
       return chosen.operation.run(asked);
@@ -140,10 +143,10 @@ function decode(text: string): string {
   }
 }
 
-function endOf(response: ServerResponse): AbortSignal {
+function goneFrom(response: ServerResponse): AbortSignal {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  return AbortSignal.any([gone.signal, AbortSignal.timeout(TIME_LIMIT_MS)]);
+  return gone.signal;
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {

@@ -198,6 +198,16 @@ describe('what the console changes', () => {
     expect(await command('drill', 'list')).toEqual([]);
   });
 
+  it('is of the service that the path names, and nothing is done that is not named', async () => {
+    const text = JSON.stringify(policyOf('payments', 5));
+    const other = await world.ask<{ problems: { path: string }[] }>('PUT', '/api/services/lonely/policy', {
+      body: { text, message: 'a slip' },
+    });
+    expect([other.status, other.json.result.problems[0]?.path]).toEqual([422, 'service']);
+    const nothing = await world.ask('PUT', '/api/services/payments/rollout', { body: {} });
+    expect([nothing.status, nothing.json.error?.message]).toEqual([400, expect.stringContaining('action: missing')]);
+  });
+
   it('tells every problem of a request with its path', async () => {
     const { status, json } = await world.ask('PUT', '/api/services/payments/override', {
       body: { to: 'stable', ttl: 'soon', mesage: 'x' },

@@ -208,6 +208,25 @@ describe('floods', () => {
     expect(statuses.filter((status) => status === 200)).toHaveLength(80);
   });
 
+  it('of writes whose callers have gone are not begun', async () => {
+    const before = await kvIndex();
+    world.consul.freeze();
+    const reads = Array.from({ length: 16 }, () => world.ask('GET', '/api/services'));
+    await pause(500);
+    const body = JSON.stringify(OVERRIDE);
+    const head = ['PUT /api/services/payments/override HTTP/1.1', `host: 127.0.0.1:${world.port}`];
+    const fields = ['x-graylane-console: 1', `x-consul-token: ${world.consul.token}`, 'content-type: application/json'];
+    const socket = connect(world.port, '127.0.0.1');
+    socket.write(`${[...head, ...fields, `content-length: ${body.length}`].join('\r\n')}\r\n\r\n${body}`);
+    await pause(500);
+    socket.destroy();
+    await pause(500);
+    world.consul.thaw();
+    expect((await Promise.all(reads)).map(({ status }) => status)).toEqual(Array(16).fill(200));
+    expect((await world.ask('GET', '/api/services')).status).toBe(200);
+    expect(await kvIndex()).toBe(before);
+  });
+
   it('of connections are closed', async () => {
     const sockets = Array.from({ length: 300 }, () => connect(world.port, '127.0.0.1').on('error', () => {}));
     const closed = Promise.all(
