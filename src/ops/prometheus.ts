@@ -30,61 +30,54 @@ export async function queryPrometheus(
   expression: string,
   atMs?: number,
 ): Promise<readonly Sample[]> {
-  const time = atMs === undefined ? {} : { time: (atMs / 1_000).toFixed(3) };
+  const time: Record<string, string> = atMs === undefined ? {} : { time: inSeconds(atMs) };
   return samplesOf(await ask(server, 'query', { query: expression, ...time }));
 }
 
-/** One line of a range. */
+/** One series of a range query. `values` are by the number of the step, from 0; a step without a value is absent. */
 export interface Series {
   readonly labels: Readonly<Record<string, string>>;
-  /** By the time in seconds. Without a value where there was none, or no number. */
   readonly values: ReadonlyMap<number, number>;
 }
 
-/** From `startSeconds` to `endSeconds`, both included, a value each `stepSeconds`. */
-export interface QueriedRange {
-  readonly startSeconds: number;
-  readonly endSeconds: number;
-  readonly stepSeconds: number;
+/** The steps of a range query: the last is at `endMs`. Whole milliseconds. */
+export interface Range {
+  readonly endMs: number;
+  readonly stepMs: number;
+  /** One step less than values. */
+  readonly steps: number;
 }
 
-/**
- * Runs a range query: https://prometheus.io/docs/prometheus/latest/querying/api/#range-queries. Rejects with an
- * {@link HttpError}.
- */
+/** Runs a range query: https://prometheus.io/docs/prometheus/latest/querying/api/#range-queries. Rejects likewise. */
 export async function queryPrometheusRange(
   server: PrometheusServer,
   expression: string,
-  { startSeconds, endSeconds, stepSeconds }: QueriedRange,
+  { endMs, stepMs, steps }: Range,
 ): Promise<readonly Series[]> {
-  const range = { start: String(startSeconds), end: String(endSeconds), step: String(stepSeconds) };
-  const data = await ask(server, 'query_range', { query: expression, ...range });
+  const startMs = endMs - steps * stepMs;
+  const form = { query: expression, start: inSeconds(startMs), end: inSeconds(endMs), step: inSeconds(stepMs) };
+  const data = await ask(server, 'query_range', form);
+  const type = ownValue(data, 'resultType');
   const result = ownValue(data, 'result');
-  if (ownValue(data, 'resultType') !== 'matrix' || !Array.isArray(result)) {
-    throw new HttpError('a result of another type (expected: a matrix)');
+  if (type !== 'matrix' || !Array.isArray(result)) {
+    throw new HttpError(`a result of type ${String(type)} (expected: a matrix)`);
   }
   return result.map((each: unknown) => {
     const pairs = ownValue(each, 'values');
-    const samples = (Array.isArray(pairs) ? pairs : []).map((pair: unknown) =>
-      sampleOf(ownValue(each, 'metric'), pair),
-    );
-    const known = samples.filter(({ value }) => Number.isFinite(value));
-    return {
-      labels: sampleOf(ownValue(each, 'metric'), [0, '0']).labels,
-      values: new Map(known.map(({ at, value }) => [at, value])),
-    };
+    const samples = (Array.isArray(pairs) ? pairs : []).map((pair) => sampleOf({}, pair));
+    const values = samples.map(({ at, value }) => [Math.round((at * 1_000 - startMs) / stepMs), value] as const);
+    return { labels: labelsOf(ownValue(each, 'metric')), values: new Map(values) };
   });
 }
 
-/** The data of an answer of Prometheus' API. */
 async function ask(
   { url, method, ...request }: PrometheusServer,
-  endpoint: 'query' | 'query_range',
-  parameters: Readonly<Record<string, string>>,
+  endpoint: string,
+  fields: Readonly<Record<string, string>>,
 ): Promise<unknown> {
   const target = new URL(url);
   target.pathname = `${target.pathname.replace(/\/+$/, '')}/api/v1/${endpoint}`;
-  const form = new URLSearchParams(parameters);
+  const form = new URLSearchParams(fields);
   if (method === 'GET') for (const [name, value] of form) target.searchParams.append(name, value);
   const headers = { ...request.headers, 'content-type': 'application/x-www-form-urlencoded' };
   const post = { headers, body: form.toString() };
@@ -95,6 +88,10 @@ async function ask(
     throw new HttpError(`HTTP ${status}${why} (expected: 200)`);
   }
   return ownValue(body, 'data');
+}
+
+function inSeconds(milliseconds: number): string {
+  return (milliseconds / 1_000).toFixed(3);
 }
 
 function samplesOf(data: unknown): readonly Sample[] {
@@ -110,10 +107,14 @@ function samplesOf(data: unknown): readonly Sample[] {
 function sampleOf(metric: unknown, pair: unknown): Sample {
   const [at, text]: unknown[] = Array.isArray(pair) ? pair : [];
   if (typeof text !== 'string') throw new HttpError('a sample without a value (expected: [time, "value"])');
-  const labels = isRecord(metric) ? metric : {};
   return {
-    labels: Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, String(value)])),
+    labels: labelsOf(metric),
     value: /^[+-]?Inf$/.test(text) ? Number(`${text}inity`) : Number(text),
     at: Number(at),
   };
+}
+
+function labelsOf(metric: unknown): Readonly<Record<string, string>> {
+  const labels = isRecord(metric) ? metric : {};
+  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, String(value)]));
 }

@@ -1,7 +1,7 @@
 import { HttpError } from '../../base/http-json';
 import type { ServiceCharts } from '../../ops/console/answers';
 import { ConsoleProblem } from '../../ops/console/operation';
-import { queryPrometheusRange, type Series } from '../../ops/prometheus';
+import { queryPrometheusRange, type Range, type Series } from '../../ops/prometheus';
 import { CommandError } from '../command';
 import { shownUrl, withoutCredentials } from '../fetch-json';
 
@@ -24,12 +24,11 @@ export async function readCharts(
   if (!Number.isInteger(given) || given < 1 || given > MOST_MINUTES) {
     throw new ConsoleProblem(400, `minutes: not 1 to ${MOST_MINUTES}`);
   }
-  const step = Math.max(LEAST_STEP_SECONDS, Math.ceil((given * 60) / POINTS));
+  const stepMs = Math.max(LEAST_STEP_SECONDS, Math.ceil((given * 60) / POINTS)) * 1000;
   // Whole steps, so that two looks at the same past have the same values.
-  const endSeconds = Math.floor(nowMs / 1000 / step) * step;
-  const range = { startSeconds: endSeconds - Math.floor((given * 60) / step) * step, endSeconds, stepSeconds: step };
+  const range = { endMs: Math.floor(nowMs / stepMs) * stepMs, stepMs, steps: Math.floor((given * 60_000) / stepMs) };
   const of = `graylane_service=~${JSON.stringify(`${quoted(service)}([?].*)?`)}`;
-  const window = `${Math.max(60, step * 2)}s`;
+  const window = `${Math.max(60, (stepMs / 1000) * 2)}s`;
   const ended = `sum by (graylane_subset, ${STATUS.join(', ')}) (rate(graylane_attempts_total{${of}}[${window}]))`;
   const server = { ...withoutCredentials(prometheus), method: 'POST', timeoutMs: TIME_LIMIT_MS } as const;
   try {
@@ -48,30 +47,26 @@ function quoted(service: string): string {
   );
 }
 
-function chartsOf(
-  series: readonly Series[],
-  { startSeconds, endSeconds, stepSeconds }: Parameters<typeof queryPrometheusRange>[2],
-): ServiceCharts {
-  const count = Math.round((endSeconds - startSeconds) / stepSeconds) + 1;
-  const seconds = Array.from({ length: count }, (_, at) => startSeconds + at * stepSeconds);
+function chartsOf(series: readonly Series[], { endMs, stepMs, steps }: Range): ServiceCharts {
+  const places = Array.from({ length: steps + 1 }, (_, at) => at);
   const subsets = [...new Set(series.map(({ labels }) => labels['graylane_subset'] ?? ''))].sort();
   const lines = subsets.map((subset) => {
     const own = series.filter(({ labels }) => (labels['graylane_subset'] ?? '') === subset);
     const bad = own.filter(({ labels }) => !STATUS.some((name) => labels[name] === 'OK'));
     const sumAt = (of: readonly Series[], at: number): number | null => {
-      const values = of.flatMap(({ values: byTime }) => byTime.get(at) ?? []);
+      const values = of.flatMap(({ values: byStep }) => byStep.get(at) ?? []).filter(Number.isFinite);
       return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0);
     };
-    const all = seconds.map((at) => sumAt(own, at));
-    const failed = seconds.map((at, index) => {
-      const total = all[index] ?? 0;
+    const all = places.map((at) => sumAt(own, at));
+    const failed = places.map((at) => {
+      const total = all[at] ?? 0;
       return total === 0 ? null : ((sumAt(bad, at) ?? 0) / total) * 100;
     });
     return { subset, all, failed };
   });
   return {
-    times: seconds.map((at) => at * 1000),
-    stepMs: stepSeconds * 1000,
+    times: places.map((at) => endMs - (steps - at) * stepMs),
+    stepMs,
     perSecond: lines.map(({ subset, all }) => ({ subset, values: all })),
     failedPercent: lines.map(({ subset, failed }) => ({ subset, values: failed })),
   };

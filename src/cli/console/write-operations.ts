@@ -20,7 +20,7 @@ import {
 import { answerOf } from './collected';
 import { type ConsoleSettings, commandOperation, runAs, serviceOf } from './console-session';
 
-const ACTIONS = ['pause', 'resume', 'promote', 'promote-full', 'abort'] as const;
+const ACTIONS = ['pause', 'resume', 'approve', 'promote', 'promote-full', 'abort'] as const;
 
 /** Every write is the function of a command: its checks, its check-and-set, its entry in the history. */
 export function writeOperations(settings: ConsoleSettings): readonly ConsoleOperation[] {

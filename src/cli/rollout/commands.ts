@@ -82,10 +82,20 @@ export const rollout: CommandGroup = {
       run,
     },
     {
+      name: 'approve',
+      summary: 'let a rollout go on that waits for an approval',
+      description:
+        'Who approved, when and on what is in the history of the rollout. resume does not continue such a step; promote passes it.',
+      examples: { "graylane rollout approve payments -m 'CHG-4711, totals compared'": 'the present step' },
+      args: [SERVICE],
+      options: [option('-m, --message <text>', 'what the approval rests on, for the history'), ...AGENT],
+      run,
+    },
+    {
       name: 'promote',
       summary: 'take the step that a rollout is at as passed',
       examples: {
-        'graylane rollout promote payments': 'the next step',
+        'graylane rollout promote payments': 'the next step, also one that a gate or the schedule holds',
         'graylane rollout promote payments --full': 'all that are left: 100 % as soon as the instances can carry it',
       },
       args: [SERVICE],
@@ -121,7 +131,7 @@ export const rollout: CommandGroup = {
           'in CI: until this one has ended; 0 when it reached its end, 3 when taken back',
         'graylane rollout run --listen 0.0.0.0:9464 --advertise http://10.0.0.7:9464':
           'rollouts without a provider are judged by what their clients report',
-        'graylane rollout run --config controller.yaml': 'rollouts may name the providers and hooks of the file',
+        'graylane rollout run --config controller.yaml': 'rollouts may name the providers, hooks and gates of the file',
       },
       args: [argument('[service...]', `${NAME}; default: all`)],
       options: [
@@ -129,7 +139,7 @@ export const rollout: CommandGroup = {
         SIGNING_KEY,
         option(
           '--config <file>',
-          'providers and hooks that rollouts may name; without it clients judge, and nobody is told',
+          'providers, hooks and gates that rollouts may name; without it clients judge, and nobody is told or asked',
         ),
         option('--listen <host:port>', 'take the figures of clients, and show /metrics and /healthz', parseListen),
         option('--advertise <url>', 'with --listen: where clients reach it', parseAdvertise),

@@ -16,11 +16,17 @@ interface ControlFlags extends ConsulFlags {
 }
 
 /** By the name of the command. */
-const DONE = { pause: 'paused', resume: 'resumed', promote: 'promoted', abort: 'aborted' } as const;
+const DONE = {
+  pause: 'paused',
+  resume: 'resumed',
+  approve: 'approved',
+  promote: 'promoted',
+  abort: 'aborted',
+} as const;
 /** A controller may be in the middle of a write of its own. */
 const ROLLBACK_TURNS = 50;
 
-/** `rollout pause`, `resume`, `promote` and `abort`. */
+/** `rollout pause`, `resume`, `approve`, `promote` and `abort`. */
 export async function controlFromFlags(
   service: string,
   flags: ControlFlags,
@@ -33,6 +39,9 @@ export async function controlFromFlags(
     const { policies, rollouts } = session;
     const by = await session.author();
     const reason = (flags.message ?? '').trim();
+    if (action === 'approve' && reason === '') {
+      throw new CommandError(2, '--message: missing (expected: what the approval rests on)', 'add -m TEXT');
+    }
     const asked = { policies, rollouts, by, now: Date.now, ...(reason === '' ? {} : { reason }) };
     const controlled = await controlRollout(service, flags.full === true ? 'promote-full' : action, asked);
     if (controlled.kind === 'refused') throw new CommandError(1, controlled.reason, controlled.nextStep);
@@ -49,8 +58,9 @@ async function takeBack(service: string, session: StoreSession, by: string): Pro
   let result: ReconcileResult | undefined;
   for (let turn = 0; turn < ROLLBACK_TURNS; turn += 1) {
     const { record: now, holder } = await readRollout(session, service);
-    // The weight is 0 already; the controller sends the notices.
-    if (holder !== undefined && now.progress.pending.every(({ kind }) => kind === 'notify')) return now;
+    // The weight is 0 already; the controller sends the notices and tells the gates.
+    if (holder !== undefined && now.progress.pending.every(({ kind }) => kind === 'notify' || kind === 'gate'))
+      return now;
     result = await reconcile(service, undefined, deps);
     if (result.kind === 'ended') return result.record;
     if (result.kind === 'refused' || result.kind === 'none' || result.kind === 'idle') break;

@@ -5,6 +5,7 @@ import { isJudgedByClients, needsCallMetrics } from '../../ops/rollout/collector
 import { type Collecting, type CollectingOptions, startCollecting } from '../../ops/rollout/collector/collecting';
 import { type ControllerConfig, NO_CONFIG } from '../../ops/rollout/config/controller-config';
 import { parseControllerConfig } from '../../ops/rollout/config/parse-controller-config';
+import { createGateKeeper } from '../../ops/rollout/gates/ask-gate';
 import type { Lease } from '../../ops/rollout/lease';
 import { notify } from '../../ops/rollout/notify';
 import type { RolloutContext } from '../../ops/rollout/reconcile';
@@ -57,6 +58,7 @@ export function createRolloutContext(
       return measureRollout(progress.document, request, { config, env, ...(isOwn ? { clients } : {}) });
     },
     notify: (hooks, message) => notify(hooks, message, { config, env }),
+    askGate: createGateKeeper({ config, env }, signal).ask,
   };
 }
 

@@ -19,6 +19,8 @@ export function describeStep(step: RolloutStep, { canary }: RolloutDocument): st
   if ('setWeight' in step) return `${canary} to ${step.setWeight} %`;
   if ('setRoute' in step) return `route ${step.setRoute.name} to ${canary}`;
   if ('analysis' in step) return 'analysis';
+  if ('gate' in step) return `gate ${step.gate}`;
+  if ('approval' in step) return `approval${step.approval.note === undefined ? '' : `: ${step.approval.note}`}`;
   return step.pause.durationMs === undefined ? 'pause until resumed' : `pause ${seconds(step.pause.durationMs)}`;
 }
 

@@ -74,7 +74,7 @@ function StatusCard(props: { readonly service: string; readonly status: RolloutS
       <div class="stack">
         <p class="row">
           <Badge tone={stateTone(state.kind)}>{stateWord(state.kind)}</Badge>
-          {t('canaryAt', { weight })}
+          <span>{t('canaryAt', { weight })}</span>
           {'message' in state && state.message !== '' && <span class="quiet">{state.message}</span>}
         </p>
         {waitingFor !== undefined && <Notice tone="warn">{t('waitsFor', { what: waitingFor })}</Notice>}
@@ -96,22 +96,24 @@ function StatusCard(props: { readonly service: string; readonly status: RolloutS
   );
 }
 
-type Action = 'pause' | 'resume' | 'promote' | 'promote-full' | 'abort';
+type Action = 'pause' | 'resume' | 'approve' | 'promote' | 'promote-full' | 'abort';
 
 function Controls(props: { readonly service: string; readonly status: RolloutStatus; readonly reload: () => void }) {
   const { service, status, reload } = props;
   const [action, setAction] = useState<Action | undefined>();
   const isReadOnly = useStore(facts)?.isReadOnly === true;
   if (status.hasEnded || isReadOnly) return null;
-  const isRunning = status.state.kind === 'running';
-  const actions: readonly Action[] = [isRunning ? 'pause' : 'resume', 'promote', 'promote-full', 'abort'];
+  const { state } = status;
+  const isToApprove = state.kind === 'paused' && state.why === 'approval';
+  const first = isToApprove ? 'approve' : state.kind === 'running' ? 'pause' : 'resume';
+  const actions: readonly Action[] = [first, 'promote', 'promote-full', 'abort'];
   return (
     <div class="row">
       {actions.map((each) => (
         <button
           key={each}
           type="button"
-          class={`button ${each === 'abort' ? 'danger' : ''}`}
+          class={`button ${each === 'abort' ? 'danger' : each === 'approve' ? 'primary' : ''}`}
           onClick={() => setAction(each)}
         >
           {t(`action.${each}`)}
@@ -137,6 +139,9 @@ function describeStep(step: RolloutStatus['steps'][number]): string {
   if ('setWeight' in step) return `${step.setWeight} %`;
   if ('analysis' in step) return t('stepAnalysis');
   if ('setRoute' in step) return t('stepRoute', { name: step.setRoute.name });
+  if ('gate' in step) return t('stepGate', { name: step.gate });
+  if ('approval' in step)
+    return [t('stepApproval'), step.approval.note].filter((part) => part !== undefined).join(': ');
   if ('pause' in step) {
     const { durationMs } = step.pause;
     return durationMs === undefined ? t('stepPause') : t('stepPauseFor', { n: formatNumber(durationMs / 1000) });

@@ -1,8 +1,18 @@
-import { resolveAnalysis, resolveBackground } from './analysis/settings';
+import { resolveAnalysis } from './analysis/settings';
 import type { FailedMeasurement, Measurement } from './analysis/subset-metrics';
 import type { PauseDocument } from './document';
-import { isWatching, openWindow, rollBack, takeMeasurement } from './measurement';
-import { addAction, addNotice, dueActions, type PauseReason, type RolloutProgress, without } from './progress';
+import type { ApprovalDocument } from './gates/gate-document';
+import { holdBeforeStep, openGateStep, passageWakeMs, waiveHold } from './gates/passage';
+import { isWatching, openBackground, openWindow, rollBack, takeMeasurement } from './measurement';
+import {
+  addAction,
+  addNotice,
+  dueActions,
+  isPlannedPause,
+  type PauseReason,
+  type RolloutProgress,
+  without,
+} from './progress';
 
 /**
  * `id` is unique among the rollouts of the service, and part of its history entries. `document`: as `validateRollout()`
@@ -63,6 +73,7 @@ export function confirmAction(progress: RolloutProgress, number: number, nowMs: 
       return addNotice({ ...rest, state: { kind: 'completed', atMs: nowMs } }, 'completed', message, nowMs);
     }
     case 'notify':
+    case 'gate':
       return rest;
   }
 }
@@ -82,23 +93,31 @@ export function nextWakeMs(progress: RolloutProgress): number | undefined {
   const times: number[] = [];
   if (state.kind === 'paused' && state.untilMs !== undefined) times.push(state.untilMs);
   if (window !== undefined && isWatching(progress)) times.push(window.dueMs);
+  const passageMs = passageWakeMs(progress);
+  if (passageMs !== undefined) times.push(passageMs);
   if (times.length > 0) return Math.min(...times);
   return state.kind === 'running' ? 0 : undefined;
 }
 
 /** One move; the very same progress when there is none to make. */
-function stepOn(progress: RolloutProgress, nowMs: number): RolloutProgress {
-  const { state, document, step, pending } = progress;
-  if (pending.length > 0) return progress;
+function stepOn(waiting: RolloutProgress, nowMs: number): RolloutProgress {
+  const { state, document, step, pending } = waiting;
+  if (pending.length > 0) return waiting;
   if (state.kind === 'paused' && state.why === 'step' && state.untilMs !== undefined && state.untilMs <= nowMs) {
-    return { ...without(progress, 'window', 'stepSinceMs'), state: { kind: 'running' }, step: step + 1 };
+    return afterStep(waiting);
   }
-  if (state.kind !== 'running') return progress;
+  if (state.kind !== 'running') return waiting;
+  const { isHeld, progress } = holdBeforeStep(waiting, nowMs);
+  if (isHeld) return progress;
   const at = document.steps[step];
   if (at === undefined) return finish(progress);
   if ('setWeight' in at) return begin(addAction(progress, { kind: 'setWeight', weight: at.setWeight, step }), nowMs);
   if ('setRoute' in at) return begin(addAction(progress, { kind: 'setRoute', route: at.setRoute, step }), nowMs);
   if ('pause' in at) return pause(progress, at.pause, nowMs);
+  if ('approval' in at) return awaitApproval(progress, at.approval, nowMs);
+  if ('gate' in at) {
+    return progress.stepSinceMs === undefined ? begin(openGateStep(progress, at.gate, nowMs), nowMs) : progress;
+  }
   if (progress.window !== undefined) return progress;
   return begin(openWindow(progress, 'step', resolveAnalysis(document, at.analysis), nowMs), nowMs);
 }
@@ -116,10 +135,23 @@ function pause(progress: RolloutProgress, { durationMs }: PauseDocument, nowMs: 
     stepSinceMs: sinceMs,
     state: { kind: 'paused', why: 'step', message, sinceMs, ...until },
   };
-  const background = resolveBackground(progress.document);
-  const watched =
-    background === undefined || progress.weight === 0 ? paused : openWindow(paused, 'background', background, nowMs);
+  const watched = openBackground(paused, nowMs);
   return durationMs === undefined ? addNotice(watched, 'paused', message, nowMs) : watched;
+}
+
+function awaitApproval(progress: RolloutProgress, { note }: ApprovalDocument, nowMs: number): RolloutProgress {
+  const message = `until approved${note === undefined ? '' : `: ${note}`}`;
+  const paused: RolloutProgress = {
+    ...progress,
+    stepSinceMs: progress.stepSinceMs ?? nowMs,
+    state: { kind: 'paused', why: 'approval', message, sinceMs: nowMs },
+  };
+  return addNotice(openBackground(paused, nowMs), 'paused', message, nowMs);
+}
+
+/** The present step is done, whatever it waited for. */
+function afterStep(progress: RolloutProgress): RolloutProgress {
+  return { ...without(progress, 'window', 'stepSinceMs'), state: { kind: 'running' }, step: progress.step + 1 };
 }
 
 /** Weights end at 100 whatever the last step said, unless stable takes the canary's place. */
@@ -141,7 +173,7 @@ function finish(progress: RolloutProgress): RolloutProgress {
  */
 export function pauseRollout(
   progress: RolloutProgress,
-  why: Exclude<PauseReason, 'step'>,
+  why: Exclude<PauseReason, 'step' | 'approval'>,
   message: string,
   nowMs: number,
 ): RolloutProgress | undefined {
@@ -155,28 +187,33 @@ export function pauseRollout(
 
 /**
  * Continues after a pause step, or repeats the step that was interrupted. A timed pause starts again, and an analysis
- * counts from zero, because nothing was measured meanwhile. Follow with `advance()`.
+ * counts from zero, because nothing was measured meanwhile. A step that waits for an approval is not continued so.
+ * Follow with `advance()`.
  */
 export function resumeRollout(progress: RolloutProgress): RolloutProgress | undefined {
   const { state } = progress;
   if (state.kind !== 'paused' && state.kind !== 'inconclusive') return undefined;
-  const isStepDone = state.kind === 'paused' && state.why === 'step';
-  return {
-    ...without(progress, 'window', 'stepSinceMs'),
-    state: { kind: 'running' },
-    step: isStepDone ? progress.step + 1 : progress.step,
-  };
+  if (isPlannedPause(state)) return state.kind === 'paused' && state.why === 'step' ? afterStep(progress) : undefined;
+  return { ...without(progress, 'window', 'stepSinceMs'), state: { kind: 'running' } };
+}
+
+/** Approves the step that waits for it. Follow with `advance()`. */
+export function approveRollout(progress: RolloutProgress): RolloutProgress | undefined {
+  const { state } = progress;
+  return state.kind === 'paused' && state.why === 'approval' ? afterStep(progress) : undefined;
 }
 
 /**
- * Takes the current step as done; with `full`, all remaining steps. Pending actions are still done. Follow with
- * `advance()`.
+ * Takes the current step as done; with `full`, all remaining steps. Pending actions are still done. A step that a gate
+ * or the schedule holds up begins. Follow with `advance()`.
  */
 export function promoteRollout(
   progress: RolloutProgress,
   { full = false }: { readonly full?: boolean } = {},
 ): RolloutProgress | undefined {
   if (isOver(progress)) return undefined;
+  const waived = full ? undefined : waiveHold(progress);
+  if (waived !== undefined) return waived;
   const { document, step, pending } = progress;
   // A step that is an action ends by its confirmation; only its successors can be left out.
   const isActing = pending.some(({ kind }) => kind === 'setWeight' || kind === 'setRoute');

@@ -4,7 +4,7 @@ import { PolicyError } from '../../policy/policy-error';
 import type { StoredPolicy } from '../store/history';
 import type { PolicyStore } from '../store/policy-store';
 import { compileStored, contentDigest, documentText } from '../store/policy-text';
-import { abortRollout, pauseRollout, promoteRollout, resumeRollout, startRollout } from './advance';
+import { abortRollout, approveRollout, pauseRollout, promoteRollout, resumeRollout, startRollout } from './advance';
 import type { RolloutDocument } from './document';
 import { canaryWeight, describeInvalid, overrideInForce, policyStatusOf, testersOf, withWeight } from './policy-change';
 import type { RolloutProgress } from './progress';
@@ -21,7 +21,7 @@ import {
 import type { RolloutStore, StoredRollout } from './store';
 
 /** Commands for a rollout that has not ended. */
-export type RolloutCommand = 'pause' | 'resume' | 'promote' | 'promote-full' | 'abort';
+export type RolloutCommand = 'pause' | 'resume' | 'approve' | 'promote' | 'promote-full' | 'abort';
 
 /** The new record, or why the command was refused and what to do next. */
 export type ControlResult =
@@ -35,7 +35,7 @@ export interface ControlContext {
   now(): number;
   /** Name of the person, for the history. */
   readonly by: string;
-  /** Reason of an abort. */
+  /** Reason of an abort, or what an approval rests on. */
   readonly reason?: string;
 }
 
@@ -112,7 +112,7 @@ async function tryControl(
     return refused(`the rollout ${progress.id} of ${service} is ${kind}`, `run graylane rollout history ${service}`);
   }
   let { policy } = record;
-  if (command === 'resume' || command === 'promote' || command === 'promote-full') {
+  if (command !== 'pause' && command !== 'abort') {
     const found = await deps.policies.read(service, undefined);
     const fit = checkPolicy(found, progress.document, deps.now(), true);
     if ('kind' in fit) return fit;
@@ -121,11 +121,18 @@ async function tryControl(
   }
   const next = applyCommand(progress, command, deps);
   if (next === undefined) {
+    if (command === 'resume' && progress.state.kind === 'paused' && progress.state.why === 'approval') {
+      return refused(
+        `the rollout of ${service} waits for an approval`,
+        `run graylane rollout approve ${service} -m TEXT`,
+      );
+    }
     const reason = `the rollout of ${service} is ${kind}: nothing to ${command}`;
     return refused(reason, `run graylane rollout status ${service}`);
   }
   const actor = { by: deps.by, at: new Date(deps.now()).toISOString() };
-  const asked = { event: command, step: progress.step, weight: progress.weight, message: 'asked for' };
+  const message = (command === 'approve' ? deps.reason : undefined) ?? 'asked for';
+  const asked = { event: command, step: progress.step, weight: progress.weight, message };
   const written = nextRecord(record, { progress: next, policy }, actor, [asked]);
   return write(stored, written, deps);
 }
@@ -141,6 +148,8 @@ function applyCommand(
       return pauseRollout(progress, 'operator', `paused by ${by}`, now());
     case 'resume':
       return resumeRollout(progress);
+    case 'approve':
+      return approveRollout(progress);
     case 'promote':
     case 'promote-full':
       return promoteRollout(progress, { full: command === 'promote-full' });

@@ -1,4 +1,5 @@
 import type { MatchDocument } from '../../policy/document';
+import type { ApprovalDocument, GateDocument, ScheduleDocument } from './gates/gate-document';
 
 /**
  * A rollout as people write it, JSON or YAML: which subset is raised against which, in what steps, and how each of them
@@ -39,13 +40,20 @@ export interface RolloutDocument {
    * ends.
    */
   readonly notify?: readonly string[];
+  /** What is asked before steps, before the end, and told of a rollback. At most 20. */
+  readonly gates?: readonly GateDocument[];
+  /** When steps may begin. Default: always. */
+  readonly schedule?: ScheduleDocument;
 }
 
 export type RolloutStep =
   | { readonly setWeight: number }
   | { readonly pause: PauseDocument }
   | { readonly analysis: AnalysisDocument }
-  | { readonly setRoute: SetRouteDocument };
+  | { readonly setRoute: SetRouteDocument }
+  /** The name of a gate in the controller's configuration: a load test, an acceptance test. Goes on when it opens. */
+  | { readonly gate: string }
+  | { readonly approval: ApprovalDocument };
 
 export interface PauseDocument {
   /** Milliseconds, > 0. Default: until `resume`. */
@@ -107,20 +115,30 @@ interface RolloutAnalysisDocument extends AnalysisDocument {
 
 export type CheckDocument = SuccessRateCheck | DurationCheck | BreakerCheck | ValueCheck;
 
-/** The canary may fail at most `threshold` percentage points more of its attempts than stable does of its own. */
+/**
+ * The canary may fail at most `threshold` percentage points more of its attempts than stable does of its own, and at
+ * least `minimum` percent of them must succeed. Both hold where both are given.
+ */
 export interface SuccessRateCheck {
   readonly check: 'request-success-rate';
-  /** Percentage points, (0, 100). Default 1. */
+  /** Percentage points, (0, 100). Default 1, where `minimum` is not given either. */
   readonly threshold?: number;
+  /** Percent of the canary's attempts, (0, 100), whatever stable does. Default: no such limit. */
+  readonly minimum?: number;
 }
 
-/** The canary's quantile may be at most `factor` times that of stable. */
+/**
+ * The canary's quantile may be at most `factor` times that of stable, and at most `maximumMs`. Both hold where both are
+ * given.
+ */
 export interface DurationCheck {
   readonly check: 'request-duration';
   /** Default `p99`. */
   readonly quantile?: 'p50' | 'p95' | 'p99';
-  /** >= 1, default 1.5. */
+  /** >= 1. Default 1.5, where `maximumMs` is not given either. */
   readonly factor?: number;
+  /** Milliseconds, > 0, whatever stable does. Default: no such limit. */
+  readonly maximumMs?: number;
 }
 
 /**
@@ -142,10 +160,14 @@ export interface ValueCheck {
   readonly provider: string;
   /**
    * In PromQL, for a Prometheus provider and no other: a scalar, or a vector of one sample. `{{service}}`,
-   * `{{canary}}`, `{{stable}}` and `{{window}}` (such as `90s`) are filled in.
+   * `{{canary}}`, `{{stable}}` and `{{window}}` (such as `90s`) are filled in. Its value is `result`. With
+   * `{{subset}}` in it the query is asked once for each of the two subsets, and its values are `canary` and `stable`.
    */
   readonly query?: string;
-  /** Such as `result < 0.05`, or `canary <= stable * 1.5 and canary < 200`. At least one of the two conditions. */
+  /**
+   * Such as `result < 0.05`, or `canary <= stable * 1.5 and canary < 200` of a query with `{{subset}}`. At least one of
+   * the two conditions.
+   */
   readonly successCondition?: string;
   /** Beats `successCondition`. Neither holds, with both given: undecided. */
   readonly failureCondition?: string;

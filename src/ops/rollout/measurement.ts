@@ -1,9 +1,24 @@
 import { defined } from '../../base/defined';
 import { judge } from './analysis/judge';
-import { type AnalysisSettings, falseAlarmPart, resolveAnalysis, resolveBackground } from './analysis/settings';
+import {
+  type AnalysisSettings,
+  falseAlarmPart,
+  nameOfCheck,
+  resolveAnalysis,
+  resolveBackground,
+} from './analysis/settings';
 import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/subset-metrics';
 import type { AnalysisResult, Verdict } from './analysis/verdict';
-import { type AnalysisWindow, addAction, addNotice, type RolloutProgress, without } from './progress';
+import { rollbackGates } from './gates/gate-order';
+import {
+  type AbortReason,
+  type AnalysisWindow,
+  addAction,
+  addNotice,
+  isPlannedPause,
+  type RolloutProgress,
+  without,
+} from './progress';
 
 /** Opens a new window for the present step; all counts start at zero. */
 export function openWindow(
@@ -30,6 +45,13 @@ export function openWindow(
   };
 }
 
+/** Opens the window of the background checks where none is open, unless the canary has no calls. */
+export function openBackground(progress: RolloutProgress, nowMs: number): RolloutProgress {
+  const background = resolveBackground(progress.document);
+  if (background === undefined || progress.weight === 0 || progress.window !== undefined) return progress;
+  return openWindow(progress, 'background', background, nowMs);
+}
+
 /** The settings of the open window. */
 export function settingsOf({ document, step }: RolloutProgress, window: AnalysisWindow): AnalysisSettings {
   if (window.kind === 'background') return resolveBackground(document) ?? resolveAnalysis(document);
@@ -53,7 +75,7 @@ export function wantedMeasurement(progress: RolloutProgress, nowMs: number): Mea
 
 export function isWatching({ state, pending, window }: RolloutProgress): boolean {
   if (window === undefined || pending.length > 0) return false;
-  return state.kind === 'running' || (state.kind === 'paused' && state.why === 'step');
+  return state.kind === 'running' || isPlannedPause(state);
 }
 
 /**
@@ -68,6 +90,9 @@ export function takeMeasurement(
   if (window === undefined || !isWatching(progress)) return progress;
   const settings = settingsOf(progress, window);
   const stable = 'error' in measurement ? undefined : measurement.stable;
+  if ('error' in measurement && measurement.wholeFromMs !== undefined && measurement.wholeFromMs > window.sinceMs) {
+    return reopenWindow(progress, window, settings, measurement.wholeFromMs, measurement.error, nowMs);
+  }
   const isWhole = progress.weight >= 100;
   const judged = judge(settings, measurement, window, isWhole ? progress.baseline : undefined, nowMs);
   const { result } = judged;
@@ -96,10 +121,34 @@ export function takeMeasurement(
   return { ...without(next, 'window', 'stepSinceMs'), step: next.step + 1 };
 }
 
+/**
+ * Counts from a later moment on, because figures are not whole before it. A window of its own, so that looking twice
+ * raises no more false alarms than stated; measurements without figures in a row go on being counted.
+ */
+function reopenWindow(
+  progress: RolloutProgress,
+  { kind, errors }: AnalysisWindow,
+  settings: AnalysisSettings,
+  sinceMs: number,
+  message: string,
+  nowMs: number,
+): RolloutProgress {
+  const checks = settings.checks.map((check) => ({ check: nameOfCheck(check), verdict: 'error' as const, message }));
+  const result: AnalysisResult = { atMs: nowMs, verdict: 'error', checks };
+  const told = { ...progress, results: [...progress.results, result].slice(-RESULTS_KEPT) };
+  const next = openWindow(told, kind, { ...settings, initialDelayMs: 0 }, sinceMs);
+  if (next.window === undefined) return next;
+  const counted = { ...next.window, errors: errors + 1, dueMs: Math.max(nowMs, next.window.dueMs) };
+  if (kind === 'step' && counted.errors > settings.consecutiveErrorLimit) {
+    return pauseInconclusive(next, `no figures ${counted.errors} times in a row: ${message}`, result, nowMs);
+  }
+  return { ...next, window: counted };
+}
+
 /** Ends the rollout; its action sets the weight to 0 in one write. */
 export function rollBack(
   progress: RolloutProgress,
-  why: 'analysis' | 'operator',
+  why: AbortReason,
   message: string,
   nowMs: number,
   result?: AnalysisResult,
@@ -107,11 +156,15 @@ export function rollBack(
   const withResult = defined({ result });
   const aborted: RolloutProgress = {
     // Pending actions must not be done after the rollback.
-    ...without(progress, 'window', 'waitingFor'),
+    ...without(progress, 'window', 'waitingFor', 'passage'),
     pending: [],
     state: { kind: 'aborted', why, message, ...withResult, atMs: nowMs },
   };
-  const told = addAction(aborted, { kind: 'rollback', message, ...withResult });
+  const gates = rollbackGates(progress.document);
+  const told = gates.reduce(
+    (next, gate) => addAction(next, { kind: 'gate', gate, message }),
+    addAction(aborted, { kind: 'rollback', message, ...withResult }),
+  );
   return addNotice(told, 'aborted', message, nowMs, result);
 }
 

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { isSuccess, messageOf, postToWebhook, type Reach } from './analysis/requests';
+import { postToChat } from './chat';
+import { CHATS } from './config/chat-config';
 import { type CommandConfig, hookNames } from './config/controller-config';
 import type { RolloutNotice } from './progress';
 
@@ -21,21 +23,29 @@ export async function notify(
   message: NotificationMessage,
   reach: Reach,
 ): Promise<string | undefined> {
-  const body = JSON.stringify(message);
   const failures = await Promise.all(
     names.map(async (name) => {
-      const failure = await runHook(name, body, reach);
+      const failure = await runHook(name, message, reach);
       return failure === undefined ? [] : [`notify ${name}: ${failure}`];
     }),
   );
   return failures.flat().join(', ') || undefined;
 }
 
-async function runHook(name: string, body: string, { config, env }: Reach): Promise<string | undefined> {
+async function runHook(
+  name: string,
+  message: NotificationMessage,
+  { config, env }: Reach,
+): Promise<string | undefined> {
   const hook = config.hooks.get(name);
   if (hook === undefined) return `not known to this controller (expected: one of its hooks; ${hookNames(config)})`;
+  const body = JSON.stringify(message);
   try {
     if (hook.command !== undefined) return await run(hook.command, body);
+    for (const chat of CHATS) {
+      const there = hook[chat];
+      if (there !== undefined) await postToChat(chat, there, message, { env, nowMs: Date.now() });
+    }
     if (hook.webhook === undefined) return undefined;
     const { status } = await postToWebhook(hook.webhook, env, { body, ignoresBody: true });
     return isSuccess(status) ? undefined : `HTTP ${status}`;

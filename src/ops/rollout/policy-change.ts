@@ -17,7 +17,7 @@ import type { RolloutDocument } from './document';
 import type { RolloutAction } from './progress';
 
 /** An action that changes the policy. */
-export type PolicyAction = Exclude<RolloutAction, { readonly kind: 'notify' }>;
+export type PolicyAction = Exclude<RolloutAction, { readonly kind: 'notify' | 'gate' }>;
 
 /** The policy with the action done. Doing it again changes nothing. Pure. */
 export function applyAction(policy: PolicyDocument, action: PolicyAction, rollout: RolloutDocument): Edited {

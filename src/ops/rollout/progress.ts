@@ -28,16 +28,46 @@ export interface RolloutProgress {
   readonly windows: number;
   /** Stable's metrics from when it had enough calls. The canary is compared with them once it has all calls. */
   readonly baseline?: SubsetMetrics;
+  /** What stands between the rollout and its next step. */
+  readonly passage?: Passage;
   /** Number of the next action. */
   readonly nextAction: number;
   /** Actions that are not confirmed, in order. No step begins while there are any. */
   readonly pending: readonly RolloutAction[];
-  /** What a pending action waits for, such as capacity; for people. */
+  /** What a pending action or the next step waits for, such as capacity or a gate; for people. */
   readonly waitingFor?: string;
   readonly startedAtMs: number;
   /** The latest measurements, oldest first, at most 20: for `status`. */
   readonly results: readonly AnalysisResult[];
 }
+
+/** How far the rollout is on its way into the next step. Absent where nothing holds a step up. Plain JSON. */
+export interface Passage {
+  /** The step that it is of; the number of steps for the end. */
+  readonly step: number;
+  /** Gates that have opened for this step. */
+  readonly opened: readonly string[];
+  /** The gate that is asked. */
+  readonly asking?: AskedGate;
+  /** When the schedule opens, wall clock. */
+  readonly closedUntilMs?: number;
+  /** A person has let the step begin whatever holds it. */
+  readonly isWaived?: true;
+}
+
+export interface AskedGate {
+  readonly gate: string;
+  readonly when: GateMoment;
+  /** Asked since. */
+  readonly sinceMs: number;
+  /** When to ask next. */
+  readonly dueMs: number;
+  /** Errors in a row. */
+  readonly errors: number;
+}
+
+/** `step`: the step itself is the gate. */
+export type GateMoment = 'before-step' | 'before-promotion' | 'step';
 
 export type RolloutState =
   | { readonly kind: 'running' }
@@ -58,15 +88,26 @@ export type RolloutState =
     }
   | {
       readonly kind: 'aborted';
-      readonly why: 'analysis' | 'operator';
+      readonly why: AbortReason;
       readonly message: string;
       readonly result?: AnalysisResult;
       readonly atMs: number;
     }
   | { readonly kind: 'completed'; readonly atMs: number };
 
-/** `step` is a pause step of the document; the other reasons are given to `pauseRollout()`. */
-export type PauseReason = 'step' | 'operator' | 'manual-change' | 'invalid-policy';
+/**
+ * `step` is a pause step of the document, `approval` one that waits for an approval; the other reasons are given to
+ * `pauseRollout()`.
+ */
+export type PauseReason = 'step' | 'approval' | 'operator' | 'manual-change' | 'invalid-policy';
+
+/** `gate`: a gate refused. */
+export type AbortReason = 'analysis' | 'gate' | 'operator';
+
+/** A pause that the document asks for: the background checks go on, and so do actions. */
+export function isPlannedPause(state: RolloutState): boolean {
+  return state.kind === 'paused' && (state.why === 'step' || state.why === 'approval');
+}
 
 export interface AnalysisWindow {
   readonly kind: 'step' | 'background';
@@ -102,6 +143,8 @@ export type RolloutAction = { readonly number: number } & (
   /** After `keep`: the testers' routes out, the weight left at 100. */
   | { readonly kind: 'finish' }
   | { readonly kind: 'notify'; readonly notice: RolloutNotice }
+  /** Tells a gate that the canary was taken back, and why. */
+  | { readonly kind: 'gate'; readonly gate: string; readonly message: string }
 );
 
 /** At least once: `rollout` and the action's number tell repetitions. */
@@ -134,7 +177,7 @@ type Unnumbered = RolloutAction extends infer Each
  * The pending actions that may be done now. While a person or a foreign change has paused the rollout, only notices.
  */
 export function dueActions({ state, pending }: RolloutProgress): readonly RolloutAction[] {
-  if (state.kind !== 'paused' || state.why === 'step') return pending;
+  if (state.kind !== 'paused' || isPlannedPause(state)) return pending;
   return pending.filter(({ kind }) => kind === 'notify');
 }
 
@@ -166,7 +209,7 @@ export function addNotice(
 }
 
 /** The progress without these keys: absent, since `undefined` does not survive JSON. */
-export function without<K extends 'window' | 'stepSinceMs' | 'waitingFor'>(
+export function without<K extends 'window' | 'stepSinceMs' | 'waitingFor' | 'passage'>(
   progress: RolloutProgress,
   ...keys: readonly K[]
 ): RolloutProgress {

@@ -7,6 +7,9 @@ import { compileStored, contentDigest, documentText } from '../store/policy-text
 import { advance, confirmAction, nextWakeMs, pauseRollout, waitFor } from './advance';
 import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/subset-metrics';
 import type { RolloutDocument } from './document';
+import { type GateQuestion, questionOf } from './gates/ask-gate';
+import { type GateAnswer, takeGateAnswer, wantedGate } from './gates/passage';
+import { closedSchedule } from './gates/schedule';
 import { wantedMeasurement } from './measurement';
 import type { NotificationMessage } from './notify';
 import {
@@ -18,7 +21,7 @@ import {
   policyStatusOf,
   raisesWeight,
 } from './policy-change';
-import { dueActions, type RolloutAction, type RolloutProgress } from './progress';
+import { type AskedGate, dueActions, type RolloutAction, type RolloutProgress } from './progress';
 import {
   type Actor,
   type Happened,
@@ -46,6 +49,8 @@ export interface RolloutContext {
   measure(progress: RolloutProgress, wanted: MeasureRequest): Promise<Measurement | FailedMeasurement>;
   /** Runs the hooks of these names. Resolves to what failed, undefined when all succeeded. Never rejects. */
   notify(hooks: readonly string[], message: NotificationMessage): Promise<string | undefined>;
+  /** Asks a gate. Undefined while the gate is still at it: ask again. Never rejects. */
+  askGate(question: GateQuestion): Promise<GateAnswer | undefined>;
   /** Wall clock, milliseconds since 1970. */
   now(): number;
   /** Name of the controller, for the history: `user@host (pid 17)`. */
@@ -70,7 +75,7 @@ export type ReconcileResult =
 const NOTICE_ATTEMPTS = 3;
 
 /**
- * Moves a rollout on by one pause, one action or one measurement. Everything is written in one transaction that holds
+ * Moves a rollout on by one pause, one action, one measurement or one answer of a gate. Everything is written in one transaction that holds
  * only while record, policy and lock are as they were read. So a controller may die at any point, and two controllers
  * cannot do the same step. Without a `session` it writes without being elected, for a command that must not wait for an
  * election. Rejects when Consul does not answer; call it again then.
@@ -103,7 +108,8 @@ export async function reconcile(
   if (interrupted !== undefined) return save(turn, interrupted);
   const [action] = dueActions(record.progress);
   if (action === undefined) return record.progress.pending.length > 0 ? idle(record) : measure(turn);
-  return action.kind === 'notify' ? sendNotice(turn, action) : applyAndSave(turn, action);
+  if (action.kind === 'notify') return sendNotice(turn, action);
+  return action.kind === 'gate' ? tellGate(turn, action) : applyAndSave(turn, action);
 }
 
 interface Turn {
@@ -131,7 +137,36 @@ async function measure(turn: Turn): Promise<ReconcileResult> {
   const measurement = wanted === undefined ? undefined : await deps.measure(progress, wanted);
   const next = advance(progress, measurement, deps.now());
   if (JSON.stringify(next) !== JSON.stringify(progress)) return save(turn, next);
-  return { kind: 'idle', wakeMs: nextWakeMs(progress), record };
+  const gate = wantedGate(progress, deps.now());
+  return gate === undefined ? { kind: 'idle', wakeMs: nextWakeMs(progress), record } : askGate(turn, gate);
+}
+
+/** Time between two looks at a gate that is still at it. */
+const GATE_LOOK_MS = 500;
+
+async function askGate(turn: Turn, { gate, when }: AskedGate): Promise<ReconcileResult> {
+  const { record, deps } = turn;
+  const { progress } = record;
+  const answer = await deps.askGate(questionOf(progress, gate, when));
+  if (answer === undefined) return { kind: 'idle', wakeMs: deps.now() + GATE_LOOK_MS, record };
+  const next = takeGateAnswer(progress, answer, deps.now());
+  if (answer.kind !== 'open') return save(turn, next);
+  const said = answer.message === undefined ? '' : `: ${answer.message}`;
+  const opened = { event: 'gate', step: progress.step, weight: progress.weight, message: `${gate} opened${said}` };
+  return save(turn, next, [opened]);
+}
+
+/** Tells a gate of the rollback. What the gate answers holds up nothing, and is said in the history. */
+async function tellGate(turn: Turn, action: RolloutAction & { readonly kind: 'gate' }): Promise<ReconcileResult> {
+  const { record, deps } = turn;
+  const { progress } = record;
+  const question = { ...questionOf(progress, action.gate, 'at-rollback'), message: action.message };
+  const answer = await deps.askGate(question);
+  if (answer === undefined) return { kind: 'idle', wakeMs: deps.now() + GATE_LOOK_MS, record };
+  const confirmed = confirmAction(progress, action.number, deps.now());
+  const done = transitionOf(action, confirmed);
+  const said = answer.message === undefined ? '' : `: ${answer.message}`;
+  return save(turn, confirmed, [{ ...done, message: `${done.message}, ${answer.kind}${said}` }]);
 }
 
 async function applyAndSave(turn: Turn, action: PolicyAction): Promise<ReconcileResult> {
@@ -141,6 +176,10 @@ async function applyAndSave(turn: Turn, action: PolicyAction): Promise<Reconcile
   /** Records once why the action must wait. The action is tried again later. */
   const wait = async (why: string): Promise<ReconcileResult> =>
     progress.waitingFor === why ? idle(record) : save(turn, waitFor(progress, why));
+  // Only a rollback waits for no hours. A step that waited for instances is held like one that has not begun.
+  const isHeld = action.kind !== 'rollback' && progress.passage?.isWaived !== true;
+  const closed = isHeld ? closedSchedule(rollout.schedule, deps.now()) : undefined;
+  if (closed !== undefined) return wait(closed.message);
   // Only a rollback continues after a foreign change: it takes the weight out of the changed policy.
   if (policyStatus.kind === 'invalid') return wait(policyStatus.message);
   const edited = applyAction(policyStatus.document, action, rollout);

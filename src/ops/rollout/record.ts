@@ -119,11 +119,20 @@ export function decodeRecord(text: string, service: string): RolloutRecord | str
 }
 
 const NO_RECORD = 'what stands there is no rollout of this service, or one of a newer graylane';
-const KINDS: ReadonlySet<unknown> = new Set(['setWeight', 'setRoute', 'promote', 'rollback', 'finish', 'notify']);
+const KINDS: ReadonlySet<unknown> = new Set([
+  'setWeight',
+  'setRoute',
+  'promote',
+  'rollback',
+  'finish',
+  'notify',
+  'gate',
+]);
 
-function isProgress({ state, id, step, pending }: Readonly<Record<string, unknown>>): boolean {
+function isProgress({ state, id, step, pending, passage }: Readonly<Record<string, unknown>>): boolean {
   if (!isRecord(state) || typeof id !== 'string' || !Number.isSafeInteger(step) || !Array.isArray(pending))
     return false;
+  if (passage !== undefined && !isPassage(passage)) return false;
   // One that cannot be confirmed would be done again and again.
   return pending.every(
     (each: unknown) => isRecord(each) && Number.isSafeInteger(each['number']) && KINDS.has(each['kind']),
@@ -155,9 +164,20 @@ function transitionsBetween(before: RolloutProgress, after: RolloutProgress): re
   return happened;
 }
 
+function isPassage(passage: unknown): boolean {
+  if (!isRecord(passage) || !Number.isSafeInteger(passage['step']) || !Array.isArray(passage['opened'])) return false;
+  const asking = passage['asking'];
+  return asking === undefined || (isRecord(asking) && typeof asking['gate'] === 'string');
+}
+
 /** An action that was done. `policy`: the number of the history entry that it wrote, undefined when none was needed. */
 export function transitionOf(action: RolloutAction, after: RolloutProgress, policy?: number): Happened {
-  const message = action.kind === 'notify' ? action.notice.event : describeAction(action, after.document);
+  const message =
+    action.kind === 'notify'
+      ? action.notice.event
+      : action.kind === 'gate'
+        ? `told ${action.gate}`
+        : describeAction(action, after.document);
   const step = 'step' in action ? action.step : after.step;
   return { event: action.kind, step, weight: after.weight, message, ...defined({ policy }) };
 }

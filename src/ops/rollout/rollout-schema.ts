@@ -1,6 +1,7 @@
 import { STATUS_NAMES } from '../../base/status-names';
 import { matchDefinitions, matchSchema } from '../../policy/policy-schema';
 import { closed, count, listOf, type Schema, shortName } from '../../policy/schema-parts';
+import { approvalSchema, gateName, gateSchema, scheduleSchema } from './gates/gate-schema';
 
 const duration = (minimum: number): Schema => ({
   type: 'number',
@@ -34,11 +35,18 @@ const kinds: Readonly<Record<string, Schema>> = {
   'request-success-rate': closed({
     check: {},
     threshold: { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 100, description: 'percentage points' },
+    minimum: {
+      type: 'number',
+      exclusiveMinimum: 0,
+      exclusiveMaximum: 100,
+      description: 'percent of calls that succeed',
+    },
   }),
   'request-duration': closed({
     check: {},
     quantile: { enum: ['p50', 'p95', 'p99'] },
     factor: { type: 'number', minimum: 1, maximum: 1_000 },
+    maximumMs: { type: 'number', exclusiveMinimum: 0, maximum: 2_147_483_647, description: 'milliseconds' },
   }),
   'breaker-open': closed({ check: {}, failureLimit }),
   value: closed(
@@ -82,6 +90,8 @@ const step: Schema = closed(
     pause: closed({ durationMs: duration(1) }),
     analysis: closed(analysisKeys),
     setRoute: closed({ name: routeName, match: { ...matchSchema, minProperties: 1 } }, { required: ['name', 'match'] }),
+    gate: gateName,
+    approval: approvalSchema,
   },
   exactlyOne,
 );
@@ -119,6 +129,8 @@ export const rolloutSchema: Schema = {
         maxItems: 10,
         uniqueItems: true,
       }),
+      gates: listOf(gateSchema, { minItems: 1, maxItems: 20 }),
+      schedule: scheduleSchema,
     },
     { required: ['schema', 'service', 'canary', 'stable', 'steps'] },
   ),
@@ -126,7 +138,7 @@ export const rolloutSchema: Schema = {
 };
 
 /** Answer for keys that would let a rollout choose what its controller reaches. */
-const REACHED = 'the configuration of the controller says that; a rollout gives a name: provider, notify';
+const REACHED = 'the configuration of the controller says that; a rollout gives a name: provider, gate, notify';
 
 /** Keys of Argo Rollouts and Flagger, and the keys that replace them here. */
 export const SYNONYMS: Readonly<Record<string, string>> = {
@@ -152,7 +164,7 @@ export const SYNONYMS: Readonly<Record<string, string>> = {
   stableSubset: 'here stable',
   canaryService: 'here canary, a subset of the service',
   stableService: 'here stable, a subset of the service',
-  webhooks: 'here notify: [NAME], or a check with a provider; the configuration of the controller names both',
+  webhooks: 'here gates, notify: [NAME], or a check with a provider; the configuration of the controller names them',
   alerts: 'here notify',
   limit: 'here failureLimit',
   inconclusive: 'here inconclusiveLimit',

@@ -5,9 +5,11 @@ import { type DocumentPath, MISSING, note, type Positions, ProblemList } from '.
 import { copyDocument, isOfLaterFormat } from '../../policy/validation/copy-document';
 import { checkMatch, listOf } from '../../policy/validation/matches';
 import { parseCondition } from './analysis/condition';
+import { namesOfQuery } from './analysis/prometheus';
 import { DEFAULT_QUANTILE } from './analysis/settings';
 import { CLIENTS } from './config/controller-config';
 import type { RolloutDocument } from './document';
+import { checkGates, checkSchedule } from './gates/check-gates';
 import { rolloutSchema, SYNONYMS } from './rollout-schema';
 import { createRolloutStructureCheck } from './structure-check';
 
@@ -41,6 +43,8 @@ export function validateRollout(value: unknown, positions?: Positions): JudgedRo
     checkSubsets(document, problems);
     checkSteps(document, problems);
     checkAnalysis(ownValue(document, 'analysis'), ['analysis'], problems);
+    checkGates(document, problems);
+    checkSchedule(ownValue(document, 'schedule'), ['schedule'], problems);
   }
   const isSound = problems.problems.length === 0;
   return {
@@ -115,11 +119,30 @@ function checkValue(check: unknown, path: DocumentPath, problems: ProblemList): 
     const text = ownValue(check, key);
     if (typeof text !== 'string' || text === '') continue;
     try {
-      parseCondition(text);
+      checkFigures(parseCondition(text).names, ownValue(check, 'query'), [...path, key], text, problems);
     } catch (error) {
       problems.report([...path, key], text, error instanceof Error ? error.message : 'a condition');
     }
   }
+}
+
+/** A query says by itself which figures it yields; a webhook and a program say so when they are asked. */
+function checkFigures(
+  names: Iterable<string>,
+  query: unknown,
+  path: DocumentPath,
+  condition: string,
+  problems: ProblemList,
+): void {
+  if (typeof query !== 'string') return;
+  const yielded: readonly string[] = namesOfQuery(query);
+  const foreign = [...names].filter((name) => !yielded.includes(name));
+  if (foreign.length === 0) return;
+  const isEach = yielded.includes('canary');
+  const expected = isEach
+    ? 'canary and stable alone: a query with {{subset}} is asked for each of them, and yields no result'
+    : 'result alone: this query yields one figure. With {{subset}} in it, it is asked for each, and yields canary and stable';
+  problems.report(path, condition, expected);
 }
 
 function nameIn(check: unknown): string | undefined {

@@ -40,7 +40,7 @@ async function begin(): Promise<{ readonly address: string; end(): Promise<void>
   const steps = [
     { setWeight: 30 },
     { analysis: { acceptance: 'unrefuted' } },
-    { pause: {} },
+    { approval: { note: 'the product owner' } },
     { setWeight: 60 },
     { pause: {} },
   ];
@@ -93,7 +93,7 @@ describe("the console on a controller's port", { timeout: 120_000 }, () => {
     const controller = await begin();
     const page = await browser.open(`${controller.address}#/services/${SERVICE}?part=rollout`);
     const current = page.locator('[aria-current="step"]');
-    await expect.poll(() => current.innerText(), { timeout: 40_000 }).toBe('pause until resumed');
+    await expect.poll(() => current.innerText(), { timeout: 40_000 }).toBe('approval: the product owner');
     const paused = await status();
     expect(paused).toMatchObject({ state: { kind: 'paused' }, step: 2, weight: 30 });
     await page.getByText('canary at 30 %', { exact: true }).waitFor();
@@ -117,7 +117,7 @@ describe("the console on a controller's port", { timeout: 120_000 }, () => {
     await page.getByRole('img', { name: /^Attempts a second: canary [\d.]+, stable [\d.]+$/ }).waitFor();
     await page.getByRole('link', { name: 'Rollout' }).click();
 
-    await act(page, 'Resume', 'looks good');
+    await act(page, 'Approve', 'seen by the product owner');
     await expect.poll(async () => (await status()).step, { timeout: 20_000 }).toBe(4);
     await page.getByText('canary at 60 %', { exact: true }).waitFor();
     await expect.poll(() => shareOf('canary'), { timeout: 20_000 }).toBeGreaterThan(0.5);

@@ -69,6 +69,7 @@ export function rolloutWorld(options: StartConsulOptions = {}): RolloutWorld {
         overloads: async () => [],
         measure: async () => ({ error: 'no figures' }),
         notify: async () => undefined,
+        askGate: async () => ({ kind: 'open' }),
         now: () => {
           late += tickMs;
           return Date.now() + late;

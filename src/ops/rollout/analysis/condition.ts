@@ -1,10 +1,14 @@
 /** What a condition may name. */
 const NAMES = ['result', 'canary', 'stable'] as const;
-type Name = (typeof NAMES)[number];
+export type Name = (typeof NAMES)[number];
 export type ConditionValues = Readonly<Partial<Record<Name, number>>>;
 
-/** Undefined: a name that it needs has no finite value. */
-export type Condition = (values: ConditionValues) => boolean | undefined;
+export interface Condition {
+  /** The figures that it needs. */
+  readonly names: ReadonlySet<Name>;
+  /** Undefined: one of them has no finite value. */
+  holds(values: ConditionValues): boolean | undefined;
+}
 
 type Sum = (values: ConditionValues) => number;
 type Test = (values: ConditionValues) => boolean;
@@ -106,9 +110,12 @@ export function parseCondition(text: string): Condition {
   const tests = [all()];
   while (take('or', '||') !== undefined) tests.push(all());
   if (at < tokens.length) fail('and, or, or nothing more');
-  return (values) => {
-    for (const name of used) if (!Number.isFinite(values[name])) return undefined;
-    return tests.some((test) => test(values));
+  return {
+    names: used,
+    holds(values) {
+      for (const name of used) if (!Number.isFinite(values[name])) return undefined;
+      return tests.some((test) => test(values));
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import {
   aboveShare,
   type Counts,
   evidenceAbove,
+  evidenceBelow,
   evidenceNeeded,
   evidenceOfExcess,
   evidenceOfNoExcess,
@@ -11,14 +12,15 @@ import type { AnalysisWindow } from '../progress';
 import { type ConditionValues, parseCondition } from './condition';
 import {
   type AnalysisSettings,
-  chanceChecks,
-  DEFAULT_FACTOR,
+  chanceLimits,
   DEFAULT_QUANTILE,
-  DEFAULT_THRESHOLD,
+  limitsOfDuration,
+  limitsOfSuccess,
   nameOfCheck,
 } from './settings';
 import {
   callsOf,
+  type DurationHistogram,
   type FailedMeasurement,
   type Measurement,
   quantileMs,
@@ -28,6 +30,7 @@ import {
 import {
   type AnalysisResult,
   type CheckContext,
+  type CheckMetrics,
   type CheckResult,
   countFailure,
   describeLack,
@@ -38,6 +41,7 @@ import {
   joinVerdicts,
   likelihoods,
   type SlowCalls,
+  type Verdict,
 } from './verdict';
 
 export interface JudgedMeasurement extends Pick<AnalysisWindow, 'failures' | 'slowCalls'> {
@@ -57,7 +61,7 @@ export function judge(
 ): JudgedMeasurement {
   const failures: Record<string, number> = { ...window.failures };
   const slowCalls: Record<string, SlowCalls> = { ...window.slowCalls };
-  const falseAlarmRate = window.falseAlarmRate / Math.max(1, chanceChecks(settings));
+  const falseAlarmRate = window.falseAlarmRate / Math.max(1, chanceLimits(settings));
   const checks = settings.checks.map((check): CheckResult => {
     const name = nameOfCheck(check);
     if ('error' in measurement) return { check: name, verdict: 'error', message: measurement.error };
@@ -73,10 +77,10 @@ export function judge(
       stable: baseline ?? measurement.stable,
       falseAlarmRate,
       failures: failures[name] ?? 0,
-      slowCalls: slowCalls[name],
+      slowCalls: window.slowCalls,
     });
     if (failed !== undefined) failures[name] = failed;
-    if (slow !== undefined) slowCalls[name] = slow;
+    Object.assign(slowCalls, slow);
     return { check: name, ...result };
   });
   const verdict = joinVerdicts(checks.map((check) => check.verdict));
@@ -96,36 +100,76 @@ function judgeOne(check: CheckDocument, context: CheckContext): Judged {
   }
 }
 
+/** What one limit of a check says of one measurement. */
+interface Limited {
+  /** How the limit reads: `allowed 1 point more`. */
+  readonly allowed: string;
+  /** For the figures: the canary's share, or milliseconds. */
+  readonly limit: number;
+  readonly verdict: Verdict;
+  readonly evidence: number;
+  readonly alarmAt: number;
+}
+
 /**
- * Fails when the canary is proven to fail more than allowed. Passes when it is proven not to, or when `acceptance`
- * needs no proof.
+ * Judges the share of failures by the limit against stable, by the absolute one, or by both. Each fails when the canary
+ * is proven to fail more than allowed, and passes when it is proven not to, or when `acceptance` needs no proof.
  */
-function judgeSuccessRate({ threshold = DEFAULT_THRESHOLD }: SuccessRateCheck, context: CheckContext): Judged {
+function judgeSuccessRate(check: SuccessRateCheck, context: CheckContext): Judged {
   const { canary, stable, settings } = context;
+  const { threshold, minimum } = limitsOfSuccess(check);
   if (canary === undefined || stable === undefined) return { verdict: 'error', message: 'no figures of calls' };
-  const lack = describeLack(canary.calls, stable.calls, settings.minimumCalls);
-  const canaryCounts = { calls: canary.calls, bad: canary.failures };
-  const stableCounts = { calls: stable.calls, bad: stable.failures };
-  const evidence = evidenceOfExcess(canaryCounts, stableCounts, threshold / 100);
+  const needed = threshold === undefined ? Number.POSITIVE_INFINITY : stable.calls;
+  const lack = describeLack(canary.calls, needed, settings.minimumCalls);
+  const ofCanary = { calls: canary.calls, bad: canary.failures };
+  const ofStable = { calls: stable.calls, bad: stable.failures };
   const alarmAt = evidenceNeeded(context.falseAlarmRate);
-  const figures = {
+  const shares = {
     canary: canary.failures / Math.max(1, canary.calls),
     stable: stable.failures / Math.max(1, stable.calls),
-    limit: stable.failures / Math.max(1, stable.calls) + threshold / 100,
-    canaryCalls: canary.calls,
-    stableCalls: stable.calls,
-    ...likelihoods(evidence, alarmAt),
   };
+  const limits: Limited[] = [];
+  if (threshold !== undefined) {
+    const evidence = evidenceOfExcess(ofCanary, ofStable, threshold / 100);
+    limits.push({
+      allowed: `allowed ${threshold} ${threshold === 1 ? 'point' : 'points'} more`,
+      limit: shares.stable + threshold / 100,
+      verdict: proven(evidence, context, () => evidenceOfNoExcess(ofCanary, ofStable, threshold / 100)),
+      evidence,
+      alarmAt,
+    });
+  }
+  if (minimum !== undefined) {
+    const limit = 1 - minimum / 100;
+    const evidence = evidenceAbove(ofCanary, limit);
+    limits.push({
+      allowed: `allowed ${formatPercent(limit)}`,
+      limit,
+      verdict: proven(evidence, context, () => evidenceBelow(ofCanary, limit)),
+      evidence,
+      alarmAt,
+    });
+  }
   const seen =
-    `canary failed ${formatCount(canary.failures)} of ${formatCount(canary.calls)} (${formatPercent(figures.canary)}), ` +
-    `stable ${formatCount(stable.failures)} of ${formatCount(stable.calls)} (${formatPercent(figures.stable)}); ` +
-    `allowed ${threshold} ${threshold === 1 ? 'point' : 'points'} more`;
+    `canary failed ${formatCount(canary.failures)} of ${formatCount(canary.calls)} (${formatPercent(shares.canary)}), ` +
+    `stable ${formatCount(stable.failures)} of ${formatCount(stable.calls)} (${formatPercent(shares.stable)}); ` +
+    limits.map(({ allowed }) => allowed).join(', ');
+  const figures = { ...shares, canaryCalls: canary.calls, stableCalls: stable.calls, ...strictest(limits) };
   if (lack !== undefined) return { verdict: 'undecided', message: `${lack}; ${seen}`, figures };
-  if (evidence >= alarmAt) return { verdict: 'fail', message: seen, figures };
-  if (settings.acceptance === 'unrefuted') return { verdict: 'pass', message: seen, figures };
-  const proof = evidenceOfNoExcess(canaryCounts, stableCounts, threshold / 100);
-  if (proof >= evidenceNeeded(settings.missRate)) return { verdict: 'pass', message: seen, figures };
-  return { verdict: 'undecided', message: `too few calls to tell; ${seen}`, figures };
+  const verdict = joinVerdicts(limits.map((each) => each.verdict));
+  return { verdict, message: verdict === 'undecided' ? `too few calls to tell; ${seen}` : seen, figures };
+}
+
+function proven(evidence: number, { falseAlarmRate, settings }: CheckContext, proof: () => number): Verdict {
+  if (evidence >= evidenceNeeded(falseAlarmRate)) return 'fail';
+  if (settings.acceptance === 'unrefuted') return 'pass';
+  return proof() >= evidenceNeeded(settings.missRate) ? 'pass' : 'undecided';
+}
+
+/** The figures of the limit that the canary is nearest to failing. */
+function strictest(limits: readonly Limited[]): Pick<CheckMetrics, 'limit' | 'evidence' | 'alarmAt'> {
+  const [most] = [...limits].sort((a, b) => b.evidence - b.alarmAt - (a.evidence - a.alarmAt));
+  return most === undefined ? {} : { limit: most.limit, ...likelihoods(most.evidence, most.alarmAt) };
 }
 
 const SHARES: Readonly<Record<'p50' | 'p95' | 'p99', number>> = { p50: 0.5, p95: 0.95, p99: 0.99 };
@@ -135,61 +179,111 @@ const HALF_A_CALL = 0.5;
 
 /**
  * Judges a quantile as a share: a quantile above a limit means that more than the rest of the calls are slower than the
- * limit. The limit is the factor times stable's quantile, fixed by the first measurement with enough calls.
- *
- * Fails only if the canary's share is proven to be above what the quantile allows and above stable's present share, so
- * that a load that slows both is not the canary's fault. It must also be above without the measurement that was worst
- * for the canary: calls are slow in bursts (garbage collection, a neighbour on the machine), and one burst says little
- * about a version.
+ * limit. The limits are the factor times stable's quantile, fixed by the first measurement with enough calls, and the
+ * absolute one.
  */
-function judgeDuration(
-  { quantile = DEFAULT_QUANTILE, factor = DEFAULT_FACTOR }: DurationCheck,
-  context: CheckContext,
-): Judged {
+function judgeDuration(check: DurationCheck, context: CheckContext): Judged {
+  const { quantile = DEFAULT_QUANTILE } = check;
+  const { factor, maximumMs } = limitsOfDuration(check);
   const canary = context.canary?.durations;
   const stable = context.stable?.durations;
+  const needed = (calls: number): number => (factor === undefined ? Number.POSITIVE_INFINITY : calls);
+  const { minimumCalls } = context.settings;
   // A subset that was never called has no histogram yet.
-  const calls = describeLack(context.canary?.calls ?? 0, context.stable?.calls ?? 0, context.settings.minimumCalls);
+  const calls = describeLack(context.canary?.calls ?? 0, needed(context.stable?.calls ?? 0), minimumCalls);
   if (context.canary !== undefined && context.stable !== undefined && calls !== undefined) {
     return { verdict: 'undecided', message: calls };
   }
-  if (canary === undefined || stable === undefined) return { verdict: 'error', message: 'no figures of durations' };
+  if (canary === undefined || (stable === undefined && factor !== undefined)) {
+    return { verdict: 'error', message: 'no figures of durations' };
+  }
   const share = SHARES[quantile];
   const ofCanary = quantileMs(canary, share);
-  const ofStable = quantileMs(stable, share);
-  const lack = describeLack(callsOf(canary), callsOf(stable), context.settings.minimumCalls);
+  const ofStable = stable === undefined ? Number.NaN : quantileMs(stable, share);
+  const lack = describeLack(callsOf(canary), needed(stable === undefined ? 0 : callsOf(stable)), minimumCalls);
   if (lack !== undefined) return { verdict: 'undecided', message: lack };
-  const limit = context.slowCalls?.limitMs ?? Math.min(factor * ofStable, stable.boundsMs.at(-1) ?? 0);
-  const slowCanary = slowerThan(canary, limit);
-  const slowStable = slowerThan(stable, limit);
-  const allowed = 1 - share;
-  const slowCalls = addSlowCalls(context.slowCalls, limit, slowCanary, allowed);
-  const usual = minus(slowCalls.seen, slowCalls.worst);
-  const prior = aboveShare(allowed);
-  const evidenceOf = (counts: Counts): number =>
-    Math.min(evidenceAbove(counts, allowed, prior), evidenceOfExcess(counts, slowStable, 0, prior));
-  const evidence = evidenceOf(usual);
-  const alarmAt = evidenceNeeded(context.falseAlarmRate);
-  const isOneBurst = evidence < alarmAt && evidenceOf(slowCanary) >= alarmAt;
-  const tooEarly = isOneBurst && usual.calls < context.settings.minimumCalls;
-  const which = usual.bad < HALF_A_CALL ? 'all' : `all but ${formatCount(usual.bad)}`;
-  const message =
-    `canary ${quantile} ${formatMs(ofCanary)}, stable ${formatMs(ofStable)}; ` +
-    `about ${formatCount(slowCanary.bad)} of ${formatCount(slowCanary.calls)} canary calls (${formatPercent(slowCanary.bad / slowCanary.calls)}) ` +
-    `took longer than ${formatMs(limit)}, allowed ${formatPercent(allowed)}`;
+  const slowCalls: Record<string, SlowCalls> = {};
+  const limits: Limited[] = [];
+  if (factor !== undefined && stable !== undefined) {
+    const { name } = context;
+    const limitMs = context.slowCalls[name]?.limitMs ?? Math.min(factor * ofStable, stable.boundsMs.at(-1) ?? 0);
+    limits.push(judgeSlow({ name, canary, stable, limitMs, allowed: 1 - share }, context, slowCalls));
+  }
+  if (maximumMs !== undefined) {
+    const last = canary.boundsMs.at(-1) ?? 0;
+    // Of calls in the last bucket nothing is known but that they took longer than its lower bound.
+    if (maximumMs > last && (canary.counts.at(-1) ?? 0) > 0) {
+      const message = `maximumMs: ${maximumMs} (expected: at most ${formatMs(last)}, the last bound of the figures)`;
+      return { verdict: 'error', message };
+    }
+    const name = `${context.name} maximumMs`;
+    limits.push(
+      judgeSlow({ name, canary, stable: undefined, limitMs: maximumMs, allowed: 1 - share }, context, slowCalls),
+    );
+  }
+  const seen = [`canary ${quantile} ${formatMs(ofCanary)}`];
+  if (stable !== undefined && !Number.isNaN(ofStable)) seen.push(`stable ${formatMs(ofStable)}`);
   return {
-    verdict: evidence >= alarmAt ? 'fail' : tooEarly ? 'undecided' : 'pass',
-    message: isOneBurst ? `${message}; ${which} of them in one measurement` : message,
+    verdict: joinVerdicts(limits.map(({ verdict }) => verdict)),
+    message: `${seen.join(', ')}; ${limits.map(({ allowed }) => allowed).join('; ')}`,
     figures: {
       // A value beyond all buckets is infinite, which JSON does not have.
       ...(Number.isFinite(ofCanary) ? { canary: ofCanary } : {}),
       ...(Number.isFinite(ofStable) ? { stable: ofStable } : {}),
-      limit,
-      canaryCalls: slowCanary.calls,
-      stableCalls: slowStable.calls,
-      ...likelihoods(evidence, alarmAt),
+      canaryCalls: callsOf(canary),
+      ...(stable === undefined ? {} : { stableCalls: callsOf(stable) }),
+      ...strictest(limits),
     },
     slowCalls,
+  };
+}
+
+interface SlowLimit {
+  /** Under which its state is kept from one measurement to the next. */
+  readonly name: string;
+  readonly canary: DurationHistogram;
+  /** Undefined: the limit is absolute. */
+  readonly stable: DurationHistogram | undefined;
+  readonly limitMs: number;
+  /** The share of calls that may be slower. */
+  readonly allowed: number;
+}
+
+/**
+ * Fails only if the canary's share of calls beyond the limit is proven to be above what the quantile allows and, of a
+ * limit taken from stable, above stable's present share, so that a load that slows both is not the canary's fault. It
+ * must also be above without the measurement that was worst for the canary: calls are slow in bursts (garbage
+ * collection, a neighbour on the machine), and one burst says little about a version.
+ */
+function judgeSlow(
+  { name, canary, stable, limitMs, allowed }: SlowLimit,
+  context: CheckContext,
+  kept: Record<string, SlowCalls>,
+): Limited {
+  const ofCanary = slowerThan(canary, limitMs);
+  const ofStable = stable === undefined ? undefined : slowerThan(stable, limitMs);
+  const slowCalls = addSlowCalls(context.slowCalls[name], limitMs, ofCanary, allowed);
+  kept[name] = slowCalls;
+  const usual = minus(slowCalls.seen, slowCalls.worst);
+  const prior = aboveShare(allowed);
+  const evidenceOf = (counts: Counts): number => {
+    const above = evidenceAbove(counts, allowed, prior);
+    return ofStable === undefined ? above : Math.min(above, evidenceOfExcess(counts, ofStable, 0, prior));
+  };
+  const evidence = evidenceOf(usual);
+  const alarmAt = evidenceNeeded(context.falseAlarmRate);
+  const isOneBurst = evidence < alarmAt && evidenceOf(ofCanary) >= alarmAt;
+  const tooEarly = isOneBurst && usual.calls < context.settings.minimumCalls;
+  const which = usual.bad < HALF_A_CALL ? 'all' : `all but ${formatCount(usual.bad)}`;
+  const seen =
+    `about ${formatCount(ofCanary.bad)} of ${formatCount(ofCanary.calls)} canary calls (${formatPercent(ofCanary.bad / ofCanary.calls)}) ` +
+    `took longer than ${formatMs(limitMs)}, allowed ${formatPercent(allowed)}`;
+  return {
+    allowed: isOneBurst ? `${seen}; ${which} of them in one measurement` : seen,
+    limit: limitMs,
+    verdict: evidence >= alarmAt ? 'fail' : tooEarly ? 'undecided' : 'pass',
+    evidence,
+    alarmAt,
   };
 }
 
@@ -253,7 +347,7 @@ function judgeValue(check: ValueCheck, context: CheckContext): Judged {
 /** `none`: there is no such condition. Undefined: it needs a figure that is missing. */
 function evaluate(text: string | undefined, values: ConditionValues): boolean | 'none' | undefined {
   if (text === undefined) return 'none';
-  return parseCondition(text)(values);
+  return parseCondition(text).holds(values);
 }
 
 function describe(values: ConditionValues): string {

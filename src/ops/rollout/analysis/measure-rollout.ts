@@ -9,7 +9,8 @@ import {
   queryFault,
 } from '../config/controller-config';
 import type { RolloutDocument, ValueCheck } from '../document';
-import { fillIn, measureSubsets } from './prometheus';
+import { FiguresGapError } from './counters';
+import { fillIn, measureSubsets, namesOfQuery } from './prometheus';
 import { isSuccess, messageOf, postToWebhook, type Reach, readToken, runCommand } from './requests';
 import {
   type DurationHistogram,
@@ -51,7 +52,8 @@ export async function measureRollout(
     ]);
     return checks.length === 0 ? calls : { ...calls, values: Object.fromEntries(values) };
   } catch (error) {
-    return { error: messageOf(error) };
+    const whole = error instanceof FiguresGapError ? { wholeFromMs: error.wholeFromMs } : {};
+    return { error: messageOf(error), ...whole };
   }
 }
 
@@ -72,7 +74,10 @@ async function callsOf(
     const server = await serverOf(prometheus, request, sources);
     return await measureSubsets(server, request, prometheus.labels, failureStatusCodes);
   } catch (error) {
-    throw new MeasureError(named(name, error));
+    const message = named(name, error);
+    throw error instanceof FiguresGapError
+      ? new FiguresGapError(message, error.wholeFromMs)
+      : new MeasureError(message);
   }
 }
 
@@ -88,9 +93,14 @@ async function measuredValue(
     if (fault !== undefined) throw new MeasureError(fault);
     if (prometheus === undefined) return readValue(await answerFrom(provider, request, sources, name));
     const server = await serverOf(prometheus, request, sources);
-    const [first, ...more] = await queryPrometheus(server, fillIn(query ?? '', request), request.nowMs);
-    if (first !== undefined && more.length === 0) return { result: first.value };
-    throw new MeasureError(`${first === undefined ? 0 : more.length + 1} samples (expected: one)`);
+    const figures = namesOfQuery(query ?? '').map(async (figure) => {
+      const text = fillIn(query ?? '', request, figure === 'result' ? undefined : request[figure]);
+      const [first, ...more] = await queryPrometheus(server, text, request.nowMs);
+      if (first !== undefined && more.length === 0) return [figure, first.value] as const;
+      const of = figure === 'result' ? '' : `${request[figure]}: `;
+      throw new MeasureError(`${of}${first === undefined ? 0 : more.length + 1} samples (expected: one)`);
+    });
+    return Object.fromEntries(await Promise.all(figures));
   } catch (error) {
     return { error: named(providerName, error) };
   }

@@ -1,4 +1,12 @@
-import type { AnalysisDocument, CheckDocument, RolloutDocument } from '../document';
+import { defined } from '../../../base/defined';
+import type {
+  AnalysisDocument,
+  CheckDocument,
+  DurationCheck,
+  RolloutDocument,
+  RolloutStep,
+  SuccessRateCheck,
+} from '../document';
 
 /** An analysis with all defaults applied. */
 export interface AnalysisSettings extends Required<AnalysisDocument> {
@@ -24,9 +32,9 @@ const DEFAULTS: Required<AnalysisDocument> = {
 
 const DEFAULT_FALSE_ALARM_RATE = 0.01;
 const DEFAULT_MISS_RATE = 0.01;
-export const DEFAULT_THRESHOLD = 1;
+const DEFAULT_THRESHOLD = 1;
 export const DEFAULT_QUANTILE = 'p99';
-export const DEFAULT_FACTOR = 1.5;
+const DEFAULT_FACTOR = 1.5;
 
 /** The settings of an analysis: its own over those of the document over the defaults. */
 export function resolveAnalysis(document: RolloutDocument, step: AnalysisDocument = {}): AnalysisSettings {
@@ -42,19 +50,39 @@ export function resolveBackground(document: RolloutDocument): AnalysisSettings |
   return checks.length === 0 ? undefined : { ...settings, checks };
 }
 
-/** The number of checks that can raise a false alarm; each gets an equal part of the rate. */
-export function chanceChecks(settings: AnalysisSettings): number {
-  return settings.checks.filter(({ check }) => check === 'request-success-rate' || check === 'request-duration').length;
+/** The limits of a check, the default applied where it has none. */
+export function limitsOfSuccess({
+  threshold,
+  minimum,
+}: SuccessRateCheck): Pick<SuccessRateCheck, 'threshold' | 'minimum'> {
+  if (minimum !== undefined) return defined({ threshold, minimum });
+  return { threshold: threshold ?? DEFAULT_THRESHOLD };
+}
+
+export function limitsOfDuration({ factor, maximumMs }: DurationCheck): Pick<DurationCheck, 'factor' | 'maximumMs'> {
+  if (maximumMs !== undefined) return defined({ factor, maximumMs });
+  return { factor: factor ?? DEFAULT_FACTOR };
+}
+
+/** The number of limits that can raise a false alarm; each gets an equal part of the rate. */
+export function chanceLimits({ checks }: AnalysisSettings): number {
+  const counts = checks.map((check): number => {
+    if (check.check === 'request-success-rate') return Object.keys(limitsOfSuccess(check)).length;
+    return check.check === 'request-duration' ? Object.keys(limitsOfDuration(check)).length : 0;
+  });
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /**
  * The false alarm rate of the analysis with this ordinal (from 0). Each planned analysis gets an equal part. One more
- * part is for analyses that a `resume` adds, each of which gets half of what is left. Together they never exceed the
+ * part is for analyses that a `resume` or a closed gate adds, each of which gets half of what is left. Together they never exceed the
  * stated rate.
  */
 export function falseAlarmPart(document: RolloutDocument, ordinal: number): number {
   const hasBackground = resolveBackground(document) !== undefined;
-  const planned = document.steps.filter((step) => 'analysis' in step || (hasBackground && 'pause' in step)).length;
+  const isPlanned = (step: RolloutStep): boolean =>
+    'analysis' in step || (hasBackground && ('pause' in step || 'approval' in step || 'gate' in step));
+  const planned = document.steps.filter(isPlanned).length;
   const part = (document.analysis?.falseAlarmRate ?? DEFAULT_FALSE_ALARM_RATE) / (planned + 1);
   return ordinal < planned ? part : part / 2 ** Math.min(60, ordinal - planned + 1);
 }

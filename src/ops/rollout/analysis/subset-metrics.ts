@@ -102,6 +102,8 @@ export type MeasuredValue =
 /** Why there is no measurement. */
 export interface FailedMeasurement {
   readonly error: string;
+  /** Figures lack calls that fell into a gap; from here on they are whole, wall clock. */
+  readonly wholeFromMs?: number;
 }
 
 /** Why there are no metrics, without secrets. */

@@ -45,7 +45,7 @@ export function joinVerdicts(verdicts: readonly Verdict[]): Verdict {
   return (['fail', 'error', 'undecided'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'pass';
 }
 
-/** What a `request-duration` check remembers from one measurement of a window to the next; plain JSON. */
+/** What a limit of a `request-duration` check remembers from one measurement of a window to the next; plain JSON. */
 export interface SlowCalls {
   /** Calls that take longer are slow, milliseconds. Fixed once stable has calls enough. */
   readonly limitMs: number;
@@ -68,14 +68,14 @@ export interface CheckContext {
   readonly falseAlarmRate: number;
   /** Measurements of this check that failed so far in this window. */
   readonly failures: number;
-  /** Of a duration check, once it has been measured in this window. */
-  readonly slowCalls: SlowCalls | undefined;
+  /** Of duration checks that were measured in this window, by the names of their limits. */
+  readonly slowCalls: Readonly<Record<string, SlowCalls>>;
 }
 
 /** A verdict, and the state for the next measurement. */
 export interface Judged extends Omit<CheckResult, 'check'> {
   readonly failures?: number;
-  readonly slowCalls?: SlowCalls;
+  readonly slowCalls?: Readonly<Record<string, SlowCalls>>;
 }
 
 /** Evidence and its limit, which are logarithms, as figures. */

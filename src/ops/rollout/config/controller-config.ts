@@ -1,4 +1,5 @@
 import type { CheckDocument, RolloutDocument } from '../document';
+import type { ChatConfigs } from './chat-config';
 
 /** Exactly one. */
 export interface ProviderConfig {
@@ -8,7 +9,10 @@ export interface ProviderConfig {
 }
 
 /** Exactly one. */
-type HookConfig = Omit<ProviderConfig, 'prometheus'>;
+type HookConfig = Omit<ProviderConfig, 'prometheus'> & ChatConfigs;
+
+/** Exactly one. */
+export type GateConfig = Omit<ProviderConfig, 'prometheus'>;
 
 /** What goes along with each request to an address. */
 export interface RequestConfig {
@@ -52,6 +56,8 @@ export interface ControllerConfig {
   readonly providers: ReadonlyMap<string, ProviderConfig>;
   /** For pauses, rollbacks and ends, by the name that rollouts use. */
   readonly hooks: ReadonlyMap<string, HookConfig>;
+  /** What is asked before a rollout goes on, by the name that rollouts use. */
+  readonly gates: ReadonlyMap<string, GateConfig>;
 }
 
 /**
@@ -59,8 +65,12 @@ export interface ControllerConfig {
  */
 export const CLIENTS = 'clients';
 
-/** The configuration without a file: reports of clients are the only provider, and there are no hooks. */
-export const NO_CONFIG: ControllerConfig = { providers: new Map(), hooks: new Map() };
+/** The configuration without a file: reports of clients are the only provider, and there are neither hooks nor gates. */
+export const NO_CONFIG: ControllerConfig = {
+  providers: new Map(),
+  hooks: new Map(),
+  gates: new Map(),
+};
 
 /** `clients, metrics`: what a document may name. */
 export function providerNames({ providers }: ControllerConfig): string {
@@ -70,6 +80,11 @@ export function providerNames({ providers }: ControllerConfig): string {
 /** What a document may name under `notify`. */
 export function hookNames({ hooks }: ControllerConfig): string {
   return hooks.size === 0 ? 'there are none' : [...hooks.keys()].join(', ');
+}
+
+/** What a document may name as a gate. */
+export function gateNames({ gates }: ControllerConfig): string {
+  return gates.size === 0 ? 'there are none' : [...gates.keys()].join(', ');
 }
 
 /** The problem with the query of a `value` check: only Prometheus takes one, and needs it. */
@@ -85,7 +100,7 @@ export function queryFault({ prometheus }: ProviderConfig, query: string | undef
  * Each problem is a line such as `analysis.provider: metrics (expected: one of clients, prometheus)`.
  */
 export function checkNames(document: RolloutDocument, config: ControllerConfig): readonly string[] {
-  const { analysis, steps, notify = [] } = document;
+  const { analysis, steps, notify = [], gates = [] } = document;
   const expected = `one of ${providerNames(config)}; the configuration of the controller has no other`;
   const checked: readonly (readonly [path: string, checks: readonly CheckDocument[] | undefined])[] = [
     ['analysis', analysis?.checks],
@@ -108,6 +123,14 @@ export function checkNames(document: RolloutDocument, config: ControllerConfig):
   for (const [at, name] of notify.entries()) {
     if (config.hooks.has(name)) continue;
     found.push(`notify[${at}]: ${name} (expected: a hook of the controller; ${hookNames(config)})`);
+  }
+  const asked = [
+    ...gates.map(({ gate }, at) => [`gates[${at}].gate`, gate] as const),
+    ...steps.flatMap((step, at) => ('gate' in step ? [[`steps[${at}].gate`, step.gate] as const] : [])),
+  ];
+  for (const [path, name] of asked) {
+    if (config.gates.has(name)) continue;
+    found.push(`${path}: ${name} (expected: a gate of the controller; ${gateNames(config)})`);
   }
   return found;
 }

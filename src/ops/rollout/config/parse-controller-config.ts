@@ -7,17 +7,20 @@ import { type DocumentPath, note, type Positions, ProblemList } from '../../../p
 import { closed, listOf, type Schema, shortName } from '../../../policy/schema-parts';
 import { copyDocument, isOfLaterFormat } from '../../../policy/validation/copy-document';
 import { createRolloutStructureCheck } from '../structure-check';
+import { CHATS, chatSchemasOf } from './chat-config';
 import { CLIENTS, type ControllerConfig } from './controller-config';
 
 const timeoutMs: Schema = { type: 'number', minimum: 1, maximum: 600_000, description: 'milliseconds' };
 const address: Schema = { type: 'string', minLength: 1, maxLength: 4_096 };
+const variable: Schema = {
+  type: 'string',
+  title: 'the name of an environment variable',
+  pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$',
+};
+const file: Schema = { type: 'string', minLength: 1, maxLength: 4_096 };
 const request: Schema = {
-  tokenEnv: {
-    type: 'string',
-    title: 'the name of an environment variable',
-    pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$',
-  },
-  tokenFile: { type: 'string', minLength: 1, maxLength: 4_096 },
+  tokenEnv: variable,
+  tokenFile: file,
   headers: {
     type: 'object',
     maxProperties: 50,
@@ -57,6 +60,8 @@ const prometheus: Schema = closed(
   { required: ['address'] },
 );
 
+const chatSchemas = chatSchemasOf({ address, variable, file, timeoutMs });
+
 const exactlyOne: Schema = { minProperties: 1, maxProperties: 1 };
 const named = (item: Schema): Schema => ({
   type: 'object',
@@ -77,7 +82,8 @@ export const controllerSchema: Schema = {
       $schema: { type: 'string', description: 'for editors; not read' },
       schema: { const: 1 },
       providers: named(closed({ prometheus, webhook, command }, exactlyOne)),
-      hooks: named(closed({ webhook, command }, exactlyOne)),
+      hooks: named(closed({ webhook, command, ...chatSchemas }, exactlyOne)),
+      gates: named(closed({ webhook, command }, exactlyOne)),
     },
     { required: ['schema'] },
   ),
@@ -94,7 +100,7 @@ const NOUN = 'controller configuration';
 
 const checkStructure = createRolloutStructureCheck(controllerSchema, {
   notify: 'here hooks',
-  webhooks: 'here hooks',
+  webhooks: 'here hooks, or gates',
   metrics: 'here providers',
   host: 'here address',
   token: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
@@ -120,7 +126,7 @@ export function judgeControllerConfig(value: unknown, positions?: Positions): Ju
   const document = copyDocument(value, NOUN, list);
   if (document !== undefined && !isOfLaterFormat(document, list)) {
     checkStructure(document, list);
-    for (const kind of ['providers', 'hooks'] as const) {
+    for (const kind of ['providers', 'hooks', 'gates'] as const) {
       const entries = ownValue(document, kind);
       if (!isRecord(entries)) continue;
       for (const [name, entry] of Object.entries(entries)) checkEntry(entry, [kind, name], list);
@@ -132,11 +138,14 @@ export function judgeControllerConfig(value: unknown, positions?: Positions): Ju
   }
   const { problems } = list;
   if (problems.length > 0 || document === undefined) return { problems, config: undefined };
-  const { providers = {}, hooks = {} } = deepFreeze(document as { readonly [kind in 'providers' | 'hooks']?: object });
-  return {
-    problems,
-    config: { providers: new Map(Object.entries(providers)), hooks: new Map(Object.entries(hooks)) },
+  const named = deepFreeze(document as { readonly [kind in keyof ControllerConfig]?: object });
+  const { providers = {}, hooks = {}, gates = {} } = named;
+  const config: ControllerConfig = {
+    providers: new Map(Object.entries(providers)),
+    hooks: new Map(Object.entries(hooks)),
+    gates: new Map(Object.entries(gates)),
   };
+  return { problems, config };
 }
 
 function checkEntry(entry: unknown, path: DocumentPath, list: ProblemList): void {
@@ -149,6 +158,19 @@ function checkEntry(entry: unknown, path: DocumentPath, list: ProblemList): void
     checkRequest(request, [...path, kind], list);
   }
   checkCommand(ownValue(entry, 'command'), [...path, 'command'], list);
+  for (const kind of CHATS) checkChat(ownValue(entry, kind), [...path, kind], list);
+}
+
+/** The address of a chat's hook is its secret as well, so it may stand elsewhere. */
+function checkChat(chat: unknown, path: DocumentPath, list: ProblemList): void {
+  if (!isRecord(chat)) return;
+  checkAddress(ownValue(chat, 'url'), [...path, 'url'], list);
+  const places = (['url', 'urlEnv', 'urlFile'] as const).filter((key) => ownValue(chat, key) !== undefined);
+  if (places.length !== 1) {
+    list.report([...path, 'url'], note(places.join(' and ') || 'missing'), 'exactly one of url, urlEnv, urlFile');
+  }
+  const secrets = (['secretEnv', 'secretFile'] as const).filter((key) => ownValue(chat, key) !== undefined);
+  if (secrets.length > 1) list.report([...path, 'secretFile'], note('beside secretEnv'), 'one of the two');
 }
 
 function checkRequest(request: unknown, path: DocumentPath, list: ProblemList): void {

@@ -27,11 +27,15 @@ describe('a rollout document', () => {
     [['route'], '', 'route: "" (expected: a text that is not empty)'],
     [['steps'], [], 'steps: [] (expected: at least 1 of them)'],
     [['steps'], [{ pause: {} }], 'steps: no setWeight above 0 (expected: at least one)'],
-    [['steps', 1], {}, 'steps[1]: empty (expected: exactly one of setWeight, pause, analysis, setRoute)'],
+    [
+      ['steps', 1],
+      {},
+      'steps[1]: empty (expected: exactly one of setWeight, pause, analysis, setRoute, gate, approval)',
+    ],
     [
       ['steps', 1],
       { setWeight: 5, pause: {} },
-      'steps[1]: setWeight and pause (expected: exactly one of setWeight, pause, analysis, setRoute)',
+      'steps[1]: setWeight and pause (expected: exactly one of setWeight, pause, analysis, setRoute, gate, approval)',
     ],
     [['steps', 1, 'setWeight'], 120, 'steps[1].setWeight: 120 (expected: <= 100)'],
     [['steps', 1, 'setWeight'], -1, 'steps[1].setWeight: -1 (expected: >= 0)'],
@@ -99,7 +103,11 @@ describe('a rollout document', () => {
       /^analysis\.checks\[0\]\.check: missing \(expected: one of request-/,
     ],
     [['analysis', 'checks', 0, 'threshold'], 100, 'analysis.checks[0].threshold: 100 (expected: < 100)'],
-    [['analysis', 'checks', 0, 'factor'], 2, 'analysis.checks[0].factor: 2 (expected: a known key: check, threshold)'],
+    [
+      ['analysis', 'checks', 0, 'factor'],
+      2,
+      'analysis.checks[0].factor: 2 (expected: a known key: check, threshold, minimum)',
+    ],
     [
       ['analysis', 'checks', 1, 'quantile'],
       'p90',
@@ -137,6 +145,16 @@ describe('a rollout document', () => {
       ['notify'],
       { webhook: { url: 'https://me:s3cret@hooks.example/' } },
       'notify: an object of webhook (expected: a list of names of hooks in the configuration of the controller)',
+    ],
+    [
+      ['analysis', 'checks', 3, 'successCondition'],
+      'canary <= stable * 1.5',
+      /^analysis\.checks\[3\]\.successCondition: "canary <= stable \* 1\.5" \(expected: result alone: this query yields one figure\. With \{\{subset\}\} in it/,
+    ],
+    [
+      ['analysis', 'checks', 3, 'query'],
+      'max(queue_length{subset="{{ subset }}"})',
+      /successCondition: "result < 100" \(expected: canary and stable alone: a query with \{\{subset\}\}/,
     ],
   ] as const)('is refused at %j: %j', (path, value, expected) => {
     const found = messages(change(path, value));

@@ -59,6 +59,8 @@ const BAD: Readonly<Record<string, readonly [value: unknown, expected: string]>>
   'checks[]': [7, 'an object'],
   check: ['latency', 'one of request-success-rate, request-duration, breaker-open, value'],
   threshold: [100, '< 100'],
+  minimum: [0, '> 0'],
+  maximumMs: [0, '> 0'],
   quantile: ['mean', 'one of p50, p95, p99'],
   factor: [0.5, '>= 1'],
   failureLimit: [-1, '>= 0'],
@@ -70,11 +72,34 @@ const BAD: Readonly<Record<string, readonly [value: unknown, expected: string]>>
   'failureStatusCodes[]': ['', expect.stringMatching(/^one of .*UNAVAILABLE/) as unknown as string],
   notify: [{ webhook: {} }, HOOKS],
   'notify[]': ['a b', HOOK],
+  gate: ['a b', PROVIDER.replace('provider', 'gate')],
+  approval: [7, 'an object'],
+  note: ['', TEXT],
+  gates: [[], 'at least 1 of them'],
+  'gates[]': [7, 'an object'],
+  when: ['later', 'one of before-step, before-promotion, at-rollback'],
+  schedule: [7, 'an object'],
+  timeZone: ['Mars/Olympus', 'a time zone that this machine knows, such as Europe/Berlin'],
+  hours: [[], 'at least 1 of them'],
+  'hours[]': [7, 'an object'],
+  days: [[], 'at least 1 of them'],
+  'days[]': ['monday', 'one of mon, tue, wed, thu, fri, sat, sun'],
+  'hours.from': ['9:00', 'a time of the day, such as "09:00"; put it in quotes'],
+  'hours.until': ['25:00', 'a time of the day, such as "09:00"; put it in quotes'],
+  freeze: [[], 'at least 1 of them'],
+  'freeze[]': [7, 'an object'],
+  'freeze.from': ['2026-12-24', 'a time such as "2026-12-24T00:00:00Z"'],
+  'freeze.until': ['soon', 'a time such as "2026-12-24T00:00:00Z"'],
+  reason: ['', TEXT],
 };
 
 type Path = readonly (string | number)[];
 
 function badAt(path: Path): readonly [value: unknown, expected: string] | undefined {
+  if (path[0] === 'gates' && path[2] === 'steps') return path.length === 4 ? [0, '>= 1'] : [[], 'at least 1 of them'];
+  if (path[0] === 'schedule' && typeof path[2] === 'number' && path.length === 4) {
+    return BAD[`${path[1]}.${path[3]}`] ?? BAD[String(path[3])];
+  }
   const [holder, last] = path.slice(-2).length === 2 ? path.slice(-2) : [undefined, path.at(-1)];
   return typeof last === 'number' ? BAD[`${holder}[]`] : (BAD[`${holder}.${last}`] ?? BAD[String(last)]);
 }

@@ -57,5 +57,11 @@ const BEYOND_SCHEMAS = new RegExp(
     'steps\\[\\d+\\]\\.setRoute\\.match',
     'only with a provider',
     'a provider of one figure',
+    'each gate once at a moment',
+    'only with when: before-step',
+    'a step of the rollout, 1 to',
+    'a time zone that this machine knows',
+    'later than from',
+    'a day that exists',
   ].join('|'),
 );

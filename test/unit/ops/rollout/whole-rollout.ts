@@ -28,7 +28,7 @@ export const WHOLE: RolloutDocument = {
     { analysis: { count: 3 } },
     { setWeight: 50 },
     { pause: {} },
-    { analysis: { checks: [{ check: 'request-success-rate', threshold: 0.5 }], acceptance: 'unrefuted' } },
+    { analysis: { checks: [{ check: 'request-success-rate', threshold: 0.5, minimum: 99 }], acceptance: 'unrefuted' } },
     {
       analysis: {
         intervalMs: 200,
@@ -37,12 +37,14 @@ export const WHOLE: RolloutDocument = {
         consecutiveErrorLimit: 1,
         inconclusiveLimit: 1,
         checks: [
-          { check: 'request-duration', quantile: 'p50', factor: 3 },
+          { check: 'request-duration', quantile: 'p50', factor: 3, maximumMs: 250 },
           { check: 'breaker-open', failureLimit: 0 },
           ...valueChecks(),
         ],
       },
     },
+    { gate: 'load' },
+    { approval: { note: 'compare the totals' } },
   ],
   analysis: {
     intervalMs: 10_000,
@@ -58,13 +60,26 @@ export const WHOLE: RolloutDocument = {
     provider: 'metrics',
     failureStatusCodes: ['UNAVAILABLE'],
     checks: [
-      { check: 'request-success-rate', threshold: 2 },
-      { check: 'request-duration', quantile: 'p95', factor: 1.2 },
+      { check: 'request-success-rate', threshold: 2, minimum: 99.5 },
+      { check: 'request-duration', quantile: 'p95', factor: 1.2, maximumMs: 500 },
       { check: 'breaker-open', failureLimit: 1 },
       ...valueChecks(),
     ],
   },
   notify: ['on-call', 'log'],
+  gates: [
+    { gate: 'board', when: 'before-step', steps: [2, 7] },
+    { gate: 'board', when: 'before-promotion' },
+    { gate: 'incidents', when: 'at-rollback' },
+  ],
+  schedule: {
+    timeZone: 'Asia/Shanghai',
+    hours: [
+      { days: ['mon', 'tue'], from: '09:30', until: '12:00' },
+      { from: '13:00', until: '24:00' },
+    ],
+    freeze: [{ from: '2026-12-24T00:00:00Z', until: '2027-01-02T00:00:00+01:00', reason: 'year end' }],
+  },
 };
 
 /** A sound document with one place changed; `undefined` takes it out. */

@@ -17,13 +17,13 @@ describe('parseCondition', () => {
     ['result AND', { result: 1 }, undefined],
   ] as const)('%s of %j: %s', (text, values, expected) => {
     if (expected === undefined) expect(() => parseCondition(text)).toThrow(ConditionError);
-    else expect(parseCondition(text)(values)).toBe(expected);
+    else expect(parseCondition(text).holds(values)).toBe(expected);
   });
 
   it('is undecided where a figure that it names is missing or not finite', () => {
-    expect(parseCondition('canary < stable')({ canary: 1 })).toBeUndefined();
-    expect(parseCondition('< 5')({ result: Number.NaN })).toBeUndefined();
-    expect(parseCondition('result < 5 or 1 < 2')({ result: Number.POSITIVE_INFINITY })).toBeUndefined();
+    expect(parseCondition('canary < stable').holds({ canary: 1 })).toBeUndefined();
+    expect(parseCondition('< 5').holds({ result: Number.NaN })).toBeUndefined();
+    expect(parseCondition('result < 5 or 1 < 2').holds({ result: Number.POSITIVE_INFINITY })).toBeUndefined();
   });
 
   it.each([
@@ -65,7 +65,7 @@ describe('parseCondition', () => {
         ),
         (text) => {
           try {
-            expect([true, false, undefined]).toContain(parseCondition(text)({ result: 1, canary: 2, stable: 3 }));
+            expect([true, false, undefined]).toContain(parseCondition(text).holds({ result: 1, canary: 2, stable: 3 }));
           } catch (error) {
             expect(error).toBeInstanceOf(ConditionError);
           }

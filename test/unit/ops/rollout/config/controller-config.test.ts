@@ -29,6 +29,15 @@ const SOUND = {
   hooks: {
     'on-call': { webhook: { url: 'http://127.0.0.1:1/x', tokenEnv: 'HOOK_TOKEN' } },
     log: { command: { run: ['logger'] } },
+    team: { slack: { urlEnv: 'SLACK_HOOK' } },
+    feishu: { feishu: { urlFile: '/run/secrets/feishu', secretEnv: 'FEISHU_SECRET' } },
+    ding: { dingtalk: { url: 'https://oapi.example/robot/send?access_token=x', secretFile: '/run/secrets/ding' } },
+    wecom: { wecom: { urlEnv: 'WECOM_HOOK', timeoutMs: 3_000 } },
+  },
+  gates: {
+    board: { webhook: { url: 'https://board.example/ask', tokenEnv: 'BOARD_TOKEN' } },
+    load: { command: { run: ['./load.sh'], timeoutMs: 300_000 } },
+    incidents: { webhook: { url: 'https://incidents.example/x' } },
   },
 };
 
@@ -42,7 +51,8 @@ describe("a controller's configuration", () => {
     const { problems, config } = judgeControllerConfig(SOUND);
     expect(problems).toEqual([]);
     expect([...(config?.providers.keys() ?? [])]).toEqual(['metrics', 'load-test', 'compare']);
-    expect([...(config?.hooks.keys() ?? [])]).toEqual(['on-call', 'log']);
+    expect([...(config?.hooks.keys() ?? [])]).toEqual(['on-call', 'log', 'team', 'feishu', 'ding', 'wecom']);
+    expect([...(config?.gates.keys() ?? [])]).toEqual(['board', 'load', 'incidents']);
     expect(judgeControllerConfig({ schema: 1 }).problems).toEqual([]);
   });
 
@@ -77,6 +87,13 @@ describe("a controller's configuration", () => {
     ],
     [['providers', 'load-test', 'webhook', 'headers'], { 'a b': 'x' }, /: this name \(expected: the name of a header/],
     [['providers', 'load-test', 'webhook', 'headers'], { a: 'x\r\ny' }, /headers\.a: .* \(expected: printable ASCII/],
+    [['hooks', 'team', 'slack'], {}, /^hooks\.team\.slack\.url: missing \(expected: exactly one of url, urlEnv/],
+    [['hooks', 'team', 'slack', 'url'], 'https://x', /slack\.url: url and urlEnv \(expected: exactly one of/],
+    [['hooks', 'team', 'slack', 'secretEnv'], 'S', /secretEnv: "S" \(expected: a known key/],
+    [['hooks', 'ding', 'dingtalk', 'secretEnv'], 'S', /secretFile: beside secretEnv \(expected: one of the two\)$/],
+    [['hooks', 'ding', 'dingtalk', 'url'], 'oapi.example', /dingtalk\.url: "oapi\.example" \(expected: http:/],
+    [['gates', 'load', 'slack'], { urlEnv: 'X' }, /^gates\.load\.slack: .*\(expected: a known key/],
+    [['gates', 'load'], {}, 'gates.load: empty (expected: exactly one of webhook, command)'],
     [['providers', 'metrics', 'prometheus', 'labels'], { 'a-b': 'x' }, /\(expected: a label of Prometheus/],
   ] as const)('is refused at %j: %j', (path, value, expected) => {
     const { problems, config } = judgeControllerConfig(changed(path, value));
@@ -137,7 +154,15 @@ describe('the names in a rollout', () => {
     expect(told(['analysis', 'checks', 4, 'query'], 'up')).toEqual([
       'analysis.checks[4].query: given (expected: only with a Prometheus provider)',
     ]);
-    expect(told(['notify', 0], 'me')).toEqual(['notify[0]: me (expected: a hook of the controller; on-call, log)']);
+    expect(told(['gates', 1, 'gate'], 'x')).toEqual([
+      'gates[1].gate: x (expected: a gate of the controller; board, load, incidents)',
+    ]);
+    expect(told(['steps', 8, 'gate'], 'x')).toEqual([
+      'steps[8].gate: x (expected: a gate of the controller; board, load, incidents)',
+    ]);
+    expect(told(['notify', 0], 'me')).toEqual([
+      'notify[0]: me (expected: a hook of the controller; on-call, log, team, feishu, ding, wecom)',
+    ]);
     expect(WHOLE.notify).toEqual(['on-call', 'log']);
   });
 });
