@@ -50,7 +50,8 @@ export async function queryAll(
   }
 }
 
-function withoutCredentials(address: URL): Pick<JsonRequest, 'url' | 'headers'> {
+/** The address, and its credentials as a header. */
+export function withoutCredentials(address: URL): Pick<JsonRequest, 'url' | 'headers'> {
   const { username, password } = address;
   if (username === '') return { url: address };
   const url = new URL(address);

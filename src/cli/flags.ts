@@ -97,6 +97,12 @@ export function parseListen(text: string): ListenAddress {
   return { host, port };
 }
 
+/** A name that a browser may send as `Host`, without a port. */
+export function parseHostName(text: string): string {
+  if (/^(?:\[[\da-f:.]+\]|[a-z\d](?:[a-z\d.-]{0,251}[a-z\d])?)$/i.test(text)) return text.toLowerCase();
+  throw new InvalidArgumentError('(expected: a host name without port, such as console.internal)');
+}
+
 /** `http://10.0.0.7:9464`, also below a path; without a slash at the end. */
 export function parseAdvertise(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;

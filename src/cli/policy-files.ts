@@ -35,6 +35,11 @@ export async function readPolicyFile(file: string, expectedService?: string): Pr
   return judgeParsed(file, parsePolicyText(await readBytes(file), formatOf(file)), expectedService);
 }
 
+/** The same of a text that is in no file; YAML, which JSON is, too. */
+export function judgeText(text: string, expectedService: string): PolicyFile {
+  return judgeParsed('policy', parsePolicyText(text, 'yaml'), expectedService);
+}
+
 /** JSON where the name ends in `.json`, otherwise YAML. */
 export function formatOf(file: string): 'json' | 'yaml' {
   return file.toLowerCase().endsWith('.json') ? 'json' : 'yaml';

@@ -4,6 +4,7 @@ import { SDK_VERSION } from '../base/sdk-version';
 import { call, load } from './call/commands';
 import { buildCommand, CommandError } from './command';
 import * as alone from './commands';
+import { teamConsole } from './console/commands';
 import { drill } from './drill/commands';
 import type { CommandIo, ExitCode } from './io';
 import { lane } from './lane/commands';
@@ -17,7 +18,7 @@ import { waves } from './rollout/waves-commands';
 const COMMANDS = [
   ...[alone.init, policy, alone.weight, override, lane, lists, drill, rollout, waves],
   ...[alone.explain, alone.simulate, alone.instances],
-  ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, alone.doctor, alone.completion],
+  ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, teamConsole, alone.doctor, alone.completion],
 ];
 
 /** Columns of the descriptions in a help. */

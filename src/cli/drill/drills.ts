@@ -153,7 +153,7 @@ function isInForce({ until }: Pick<FaultDocument, 'until'>, nowMs: number): bool
 }
 
 /** A fault that stands in a policy, and where. */
-interface Listed {
+export interface ListedFault {
   readonly service: string;
   readonly datacenter: string;
   readonly name: string;
@@ -185,7 +185,7 @@ export async function listDrills(flags: ConsulFlags, io: CommandIo): Promise<voi
 }
 
 /** Of the policy and of its routes; what is not as a fault should be is left to `policy validate`. */
-function faultsIn({ service, datacenter, policy }: StoredPolicy): readonly Listed[] {
+export function faultsIn({ service, datacenter, policy }: StoredPolicy): readonly ListedFault[] {
   const document = parseStored(policy?.text ?? '');
   const all = (key: string): readonly unknown[] => {
     const value = ownValue(document, key);
@@ -198,7 +198,7 @@ function faultsIn({ service, datacenter, policy }: StoredPolicy): readonly Liste
   return found.flatMap(([name, fault]) => {
     if (!isRecord(fault)) return [];
     const remainingMs = (parseTimestamp(String(ownValue(fault, 'until'))) ?? 0) - Date.now();
-    const written = fault as unknown as Listed['fault'];
+    const written = fault as unknown as ListedFault['fault'];
     return [{ service, datacenter: nameOf(datacenter), name, inForce: remainingMs > 0, remainingMs, fault: written }];
   });
 }

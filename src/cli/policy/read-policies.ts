@@ -3,6 +3,7 @@ import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
 import { sha256 } from '../../base/sha256';
 import { readTrustedKeys, type TrustedKeys } from '../../base/signing-keys';
+import type { PolicySummary } from '../../ops/console/answers';
 import {
   type HistoryEntry,
   type HistoryProblem,
@@ -36,12 +37,12 @@ import { readText } from '../policy-files';
 /** `policy list`. */
 export async function listPolicies(flags: ConsulFlags, io: CommandIo): Promise<void> {
   await withStore(flags, io, async (session) => {
-    const listed: Listed[] = [];
+    const listed: PolicySummary[] = [];
     const failures: Failure[] = [];
     for (const datacenter of session.datacenters) {
       const stored = await orFailure(readEvery(session, datacenter));
       if ('failure' in stored) failures.push({ datacenter, failure: stored.failure });
-      else listed.push(...stored.flatMap(describe));
+      else listed.push(...stored.flatMap(summaryOf));
     }
     if (failures.length === session.datacenters.length) {
       const reasons = failures.map(({ datacenter, failure }) => `${nameOf(datacenter)}: ${failure}`);
@@ -54,10 +55,8 @@ export async function listPolicies(flags: ConsulFlags, io: CommandIo): Promise<v
   });
 }
 
-type Listed = ReturnType<typeof describe>[number];
-
 /** Null for what is not known: of a text that is no policy document, or that was written past the history. */
-function describe(stored: StoredPolicy) {
+export function summaryOf(stored: StoredPolicy): readonly PolicySummary[] {
   const { service, datacenter, policy } = stored;
   // Deleted since it was listed.
   if (policy === undefined) return [];
@@ -69,13 +68,12 @@ function describe(stored: StoredPolicy) {
       ...{ service, datacenter: nameOf(datacenter), revision: revisionOfText(policy.text) ?? null },
       isTombstone: isRecord(value) && ownValue(value, 'tombstone') === true,
       ...{ number, time, author, message },
-      /** While an override is in force. */
       overrideUntil: (parseTimestamp(until) ?? 0) > Date.now() ? until : null,
     },
   ];
 }
 
-async function show(listed: readonly Listed[], isWide: boolean, io: CommandIo): Promise<void> {
+async function show(listed: readonly PolicySummary[], isWide: boolean, io: CommandIo): Promise<void> {
   if (listed.length === 0) {
     io.line('no service has a policy');
     io.note('graylane init SERVICE writes a first one from what Consul lists');

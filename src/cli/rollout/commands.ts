@@ -2,10 +2,13 @@ import { argument, type CommandDefinition, type CommandGroup, option } from '../
 import {
   consul,
   parseAdvertise,
+  parseHostName,
+  parseHttpUrl,
   parseListen,
   parsePositive,
   parseWeights,
   parseWhole,
+  repeated,
   SIGNING_KEY,
   TO_ASK,
 } from '../flags';
@@ -144,6 +147,10 @@ export const rollout: CommandGroup = {
         ),
         option('--listen <host:port>', 'take the figures of clients, and show /metrics and /healthz', parseListen),
         option('--advertise <url>', 'with --listen: where clients reach it', parseAdvertise),
+        option('--console', 'with --listen: the pages of graylane console on the same port'),
+        option('--console-read-only', 'the same, where nothing can be changed'),
+        option('--console-host <name>', 'a name under which browsers reach it; several', repeated(parseHostName)),
+        option('--console-prometheus <url>', 'its Prometheus, for charts and who follows a policy', parseHttpUrl),
         option('--once', 'until the rollout of the one service named has ended'),
         option(
           '--session-ttl <seconds>',

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { sleep } from '../../base/sleep';
 import { NO_CONFIG } from '../../ops/rollout/config/controller-config';
 import { controlRollout } from '../../ops/rollout/control';
@@ -32,7 +31,7 @@ export async function controlFromFlags(
   service: string,
   flags: ControlFlags,
   io: CommandIo,
-  command: Command,
+  command: { name(): string },
 ): Promise<void> {
   const action = command.name() as keyof typeof DONE;
   const done = DONE[action];

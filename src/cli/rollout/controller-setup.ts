@@ -3,7 +3,7 @@ import type { ConsulClient } from '../../consul/client';
 import { measureRollout } from '../../ops/rollout/analysis/measure-rollout';
 import { type MeasureCalls, MeasureError } from '../../ops/rollout/analysis/subset-metrics';
 import { isJudgedByClients, needsCallMetrics } from '../../ops/rollout/collector/announcer';
-import { type Collecting, startCollecting } from '../../ops/rollout/collector/collecting';
+import { type Collecting, type CollectingOptions, startCollecting } from '../../ops/rollout/collector/collecting';
 import { type ControllerConfig, NO_CONFIG } from '../../ops/rollout/config/controller-config';
 import { parseControllerConfig } from '../../ops/rollout/config/parse-controller-config';
 import { createGateKeeper } from '../../ops/rollout/gates/ask-gate';
@@ -87,10 +87,18 @@ export async function readControllerFile(file: string | undefined, io: CommandIo
 export interface ListenFlags {
   readonly listen?: ListenAddress;
   readonly advertise?: string;
+  /** The pages and the API of `graylane console` on the same port. */
+  readonly console?: boolean;
+  readonly consoleReadOnly?: boolean;
+  readonly consoleHost?: readonly string[];
+  readonly consolePrometheus?: URL;
 }
 
 /** Throws a CommandError for flags that do not go together. */
-export function checkListen({ listen, advertise }: ListenFlags): void {
+export function checkListen({ listen, advertise, ...flags }: ListenFlags): void {
+  if (listen === undefined && hasConsole(flags)) {
+    throw new CommandError(2, '--console: given without --listen (expected: both)', 'add --listen 127.0.0.1:9464');
+  }
   if (listen === undefined && advertise !== undefined) {
     throw new CommandError(2, '--advertise: given without --listen (expected: both)', 'add --listen 0.0.0.0:9464');
   }
@@ -101,6 +109,11 @@ export function checkListen({ listen, advertise }: ListenFlags): void {
   }
 }
 
+/** The console is wanted on the controller's port. */
+export function hasConsole({ console: given, consoleReadOnly, consoleHost, consolePrometheus }: ListenFlags): boolean {
+  return given === true || consoleReadOnly === true || consoleHost !== undefined || consolePrometheus !== undefined;
+}
+
 /**
  * Starts to listen for reports; undefined without `--listen`. Throws a CommandError when the address cannot be used.
  */
@@ -108,12 +121,14 @@ export async function listenForReports(
   { listen, advertise }: ListenFlags,
   place: { readonly client: ConsulClient; readonly lease: Lease; readonly datacenter: string | undefined },
   io: CommandIo,
+  others?: CollectingOptions['others'],
 ): Promise<Collecting | undefined> {
   if (listen === undefined) return undefined;
   try {
-    const collecting = await startCollecting({ ...listen, ...defined({ advertise }), ...place });
+    const collecting = await startCollecting({ ...listen, ...defined({ advertise, others }), ...place });
     const told = advertise === undefined ? '' : `; clients are told ${advertise}`;
     io.note(`graylane: listens at ${collecting.address}${told}`);
+    if (others !== undefined) io.note(`graylane: the console is at ${collecting.address}/`);
     return collecting;
   } catch (error) {
     const place = `${listen.host}:${listen.port}`;

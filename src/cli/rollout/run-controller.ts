@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { systemClock } from '../../base/clock';
 import { defined } from '../../base/defined';
 import { systemRandom } from '../../base/random';
-import type { Collecting } from '../../ops/rollout/collector/collecting';
+import type { Collecting, CollectingOptions } from '../../ops/rollout/collector/collecting';
 import { type ControllerOptions, type ControllerWatch, runController, runRollout } from '../../ops/rollout/controller';
 import { openLease, SESSION_TTL_SECONDS } from '../../ops/rollout/lease';
 import type { RolloutRecord, Transition } from '../../ops/rollout/record';
@@ -16,6 +16,7 @@ import {
   type ControllerSetUp,
   checkListen,
   createRolloutContext,
+  hasConsole,
   type ListenFlags,
   listenForReports,
   readControllerFile,
@@ -85,7 +86,7 @@ async function withController(
   const lease = openLease({ client, name: 'graylane rollout', ttlSeconds, datacenter });
   let collecting: Collecting | undefined;
   try {
-    collecting = await listenForReports(flags, { client, lease, datacenter }, io);
+    collecting = await listenForReports(flags, { client, lease, datacenter }, io, await consoleOf(flags, io));
     const stores = { connection, policies, rollouts: session.rolloutsIn(datacenter) };
     const deps = createRolloutContext(stores, { name, env, signal, config, collecting });
     const printed = printing(datacenter, io);
@@ -96,6 +97,14 @@ async function withController(
     await collecting?.close();
     await lease.close();
   }
+}
+
+/** Loaded only where it is asked for. */
+async function consoleOf(flags: ListenFlags & ConsulFlags, io: CommandIo): Promise<CollectingOptions['others']> {
+  if (!hasConsole(flags)) return undefined;
+  const { consoleHandler } = await import('../console/run-console.js');
+  const { consul, tokenFile, consoleHost: allowHost, consoleReadOnly: readOnly, consolePrometheus: prometheus } = flags;
+  return consoleHandler(defined({ consul, tokenFile, allowHost, readOnly, prometheus }), io);
 }
 
 function finish(service: string, record: RolloutRecord | undefined, io: CommandIo): void {

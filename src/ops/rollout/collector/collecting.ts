@@ -7,7 +7,7 @@ import type { RolloutProgress } from '../progress';
 import { hasEnded } from '../record';
 import { Announcer, windowId } from './announcer';
 import { Collector, type CollectorStatus } from './collector';
-import { rolloutReports, startListener } from './listener';
+import { type ListenerOptions, rolloutReports, startListener } from './listener';
 
 /** The listening part of a controller: collects reports of clients, and serves metrics of its rollouts. */
 export interface Collecting {
@@ -34,6 +34,8 @@ export interface CollectingOptions {
   readonly lease: { readonly session: string | undefined };
   /** Where it announces what is to be counted. Default: the agent's own. */
   readonly datacenter?: string | undefined;
+  /** Answers every path that is none of the controller's own. Default: it is unknown. */
+  readonly others?: ListenerOptions['others'];
 }
 
 const NAME = 'clients';
@@ -42,13 +44,13 @@ const SLACK_MS = 500;
 
 /** Rejects with the system's error when the address cannot be used. */
 export async function startCollecting(options: CollectingOptions): Promise<Collecting> {
-  const { host, advertise, client, lease, datacenter } = options;
+  const { host, port, advertise, client, lease, datacenter, others } = options;
   const now = (): number => performance.now();
   const collector = new Collector(now);
   const led = new Map<string, RolloutProgress>();
   const ended = new Map<string, EndedRollouts>();
   const metrics = (): string => rolloutMetrics(led, collector.status(), ended);
-  const listener = await startListener({ host, port: options.port, reports: rolloutReports(collector), metrics });
+  const listener = await startListener({ host, port, reports: rolloutReports(collector), metrics, others });
   const address = `http://${host.includes(':') ? `[${host}]` : host}:${listener.port}`;
   const announcer = new Announcer({
     collector,

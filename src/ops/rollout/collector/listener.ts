@@ -25,6 +25,8 @@ export interface ListenerOptions {
   readonly reports: ReportTaker;
   /** In Prometheus' text format. */
   readonly metrics: () => string;
+  /** Answers every path that is none of the listener's own. Default: it is unknown. */
+  readonly others?: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
 }
 
 /** Takes one kind of reports. */
@@ -113,7 +115,7 @@ const WORDS: Readonly<Record<number, string>> = {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { reports, metrics }: ListenerOptions,
+  { reports, metrics, others }: ListenerOptions,
 ): Promise<void> {
   const { method = 'GET', url = '/' } = request;
   const path = url.split('?', 1)[0] ?? '/';
@@ -122,7 +124,9 @@ async function answer(
     if (method !== 'POST') return turnAway(response, 405);
     return takeReport(request, response, path.slice(prefix.length), reports);
   }
-  if (path !== '/metrics' && path !== '/healthz') return turnAway(response, 404);
+  if (path !== '/metrics' && path !== '/healthz') {
+    return others === undefined ? turnAway(response, 404) : others(request, response);
+  }
   if (method !== 'GET' && method !== 'HEAD') return turnAway(response, 405);
   const text = path === '/healthz' ? 'ok\n' : metrics();
   response.setHeader('content-type', path === '/healthz' ? 'text/plain' : 'text/plain; version=0.0.4');

@@ -1,0 +1,122 @@
+import { useState } from 'preact/hooks';
+import type { ServiceCharts } from '../../ops/console/answers';
+import { Badge, Notice } from '../kit/badge';
+import { Chart } from '../kit/chart';
+import { Select } from '../kit/field';
+import { formatMilliseconds, formatNumber } from '../kit/i18n';
+import { Card } from '../kit/shell';
+import { Table } from '../kit/table';
+import { Refusal } from './access';
+import type { FleetTold } from './answers';
+import { ofService, useAsked } from './api';
+import { words as t } from './words';
+
+const LOOK_MS = 10_000;
+const STATES = { follows: 'good', own: 'quiet', behind: 'bad' } as const;
+
+/** What Prometheus has heard: attempts by subset, and which processes follow the policy. */
+export function FleetTab({ service }: { readonly service: string }) {
+  const { told, refused, isLoading } = useAsked<FleetTold | null>(ofService(service, 'fleet'), LOOK_MS);
+  const fleet = told?.result ?? undefined;
+  return (
+    <>
+      <ChartsCard service={service} />
+      <Card title={t('fleet')} aside={fleet && t('followOf', { n: fleet.following, of: fleet.processes.length })}>
+        <div class="stack">
+          {refused !== undefined && <Refusal refused={refused} />}
+          {isLoading && <p class="empty">{t('loading')}</p>}
+          {fleet?.failures.map((text) => (
+            <Notice key={text} tone="warn">
+              {text}
+            </Notice>
+          ))}
+          {fleet !== undefined && (
+            <Table
+              label={t('fleet')}
+              rows={fleet.processes}
+              keyOf={({ process, client }) => `${process} ${client}`}
+              empty={t('noProcesses')}
+              columns={[
+                { key: 'process', label: t('process'), sortBy: (row) => row.process, render: (row) => row.process },
+                { key: 'number', label: '#', isNumber: true, render: (row) => row.number ?? '' },
+                { key: 'revision', label: t('revision'), render: (row) => <code>{row.revision}</code> },
+                {
+                  key: 'state',
+                  label: t('state'),
+                  sortBy: (row) => row.state,
+                  render: (row) => <Badge tone={STATES[row.state]}>{row.reason ?? t(`fleet.${row.state}`)}</Badge>,
+                },
+                { key: 'seen', label: t('seen'), isNumber: true, render: (row) => formatMilliseconds(row.ageMs) },
+                { key: 'why', label: t('reason'), render: (row) => row.why ?? '' },
+              ]}
+            />
+          )}
+        </div>
+      </Card>
+    </>
+  );
+}
+
+const RANGES = [15, 60, 360, 1440];
+
+function ChartsCard({ service }: { readonly service: string }) {
+  const [minutes, setMinutes] = useState('60');
+  const path = ofService(service, `charts?minutes=${minutes}`);
+  const { told, refused } = useAsked<ServiceCharts | null>(path, LOOK_MS);
+  const charts = told?.result ?? undefined;
+  const times = charts?.times.map((at) => at / 1000) ?? [];
+  const seriesOf = (lines: ServiceCharts['perSecond']) =>
+    lines.map(({ subset, values }, at) => ({ label: subset, color: `part-${at % 6}`, values }));
+  return (
+    <Card
+      title={t('charts')}
+      aside={
+        <Select
+          label={t('range')}
+          isBare
+          value={minutes}
+          options={RANGES.map((value) => ({ value: String(value), label: t('minutes', { n: value }) }))}
+          onChange={setMinutes}
+        />
+      }
+    >
+      {refused !== undefined && <Refusal refused={refused} />}
+      {charts !== undefined && charts.perSecond.length === 0 && <p class="empty">{t('noFigures')}</p>}
+      {charts !== undefined && charts.perSecond.length > 0 && (
+        <div class="stack">
+          <h3>{t('attemptsPerSecond')}</h3>
+          <Chart
+            label={saidOf(t('attemptsPerSecond'), charts.perSecond)}
+            times={times}
+            series={seriesOf(charts.perSecond)}
+            format={(value) => formatNumber(value, 1)}
+          />
+          <h3>{t('failedPercent')}</h3>
+          <Chart
+            label={saidOf(t('failedPercent'), charts.failedPercent)}
+            times={times}
+            series={seriesOf(charts.failedPercent)}
+            format={(value) => `${formatNumber(value, 1)} %`}
+          />
+          <ul class="legend">
+            {charts.perSecond.map(({ subset }, at) => (
+              <li key={subset}>
+                <span class={`swatch part-${at % 6}`} />
+                {subset}
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+/** The newest values, in words. */
+function saidOf(what: string, lines: ServiceCharts['perSecond']): string {
+  const newest = lines.map(({ subset, values }) => {
+    const last = values.findLast((value) => value !== null);
+    return `${subset} ${last === undefined || last === null ? '–' : formatNumber(last, 1)}`;
+  });
+  return `${what}: ${newest.join(', ')}`;
+}
