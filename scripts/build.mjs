@@ -1,5 +1,5 @@
 // Builds dist/: the entries of package.json `exports` and the command, bundled into a few CommonJS files over shared
-// chunks (bundle.mjs); their types in one file (declarations.mjs); and a thin ES-module face over each entry. A face
+// chunks (bundle.mjs); the pages (pages.mjs); their types in one file (declarations.mjs); and a thin ES-module face over each entry. A face
 // only re-exports, so a process that both imports and requires the package holds one copy of its state.
 // Why: docs/decisions/0002-one-copy-of-the-state.md and docs/decisions/0045-what-ships.md.
 import { execFileSync } from 'node:child_process';
@@ -10,6 +10,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { require as requireSource } from 'tsx/cjs/api';
 import { bundle } from './bundle.mjs';
 import { writeDeclarations } from './declarations.mjs';
+import { licencesOf } from './licences.mjs';
+import { buildPages } from './pages.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -24,7 +26,8 @@ const schemas = [
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 const entries = faces();
 const names = entries.map(({ name }) => name);
-await bundle(root, names);
+const modules = [...(await bundle(root, names)), ...(await buildPages(root))];
+writeFileSync(join(root, 'dist', 'THIRD-PARTY-LICENSES.txt'), licencesOf(modules));
 writeDeclarations(root, names);
 for (const face of entries) writeFace(face);
 for (const schema of schemas) writeSchema(...schema);

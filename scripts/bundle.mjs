@@ -1,6 +1,6 @@
 // Bundles the entries and the command into dist/, as CommonJS over shared chunks. What is in `dependencies` and
-// `peerDependencies` stays outside; other packages go inside, and their licences into dist/THIRD-PARTY-LICENSES.txt.
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// `peerDependencies` stays outside; other packages go inside.
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join, relative, sep } from 'node:path';
 import { decode, encode } from '@jridgewell/sourcemap-codec';
@@ -22,12 +22,14 @@ const LATE = {
   /** What few policies hold: filters, CIDR, versions, guards, config entries of Consul; and the words of a bad document. */
   rules:
     /^(src\/(client\/breaker\/guard\/(subset-guard|rolling-counts)|policy\/(chain\/|envoy-retries|filter\/|matchers\/(cidr|version)|synonyms))|node_modules\/(compare-versions|ipaddr\.js|@noble\/hashes)\/)/,
+  /** What serves the pages: loaded when a browser asks for one. */
+  pages: /^src\/base\/web\//,
   /** What is not Consul's: instances and policies in code and files, what is kept in the state directory. */
   local:
     /^src\/(client\/(discovery\/(file|host\/|listed-services|state-store|static)|state\/(stored-state|policy-sources\/file))|consul\/host-place|policy\/parse-yaml)/,
 };
 
-/** `names`: the entries, `src/NAME.ts` each. */
+/** `names`: the entries, `src/NAME.ts` each. Gives the modules that went inside. */
 export async function bundle(root, names) {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const outside = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
@@ -75,8 +77,7 @@ export async function bundle(root, names) {
     if (type !== 'chunk') continue;
     else if (/\bc(li|ommands?)\b/.test(fileName)) dropMap(fileName);
     else mapLines(fileName);
-  const ids = output.flatMap((chunk) => chunk.moduleIds ?? []);
-  writeFileSync(join(root, 'dist', 'THIRD-PARTY-LICENSES.txt'), licencesOf(ids));
+  return output.flatMap((chunk) => chunk.moduleIds ?? []);
 
   /** Traces need lines. Columns and names would be a fifth of the package. */
   function mapLines(fileName) {
@@ -165,20 +166,4 @@ function loadLate(code) {
   text.replaceRegex(new RegExp(`\\b(${names.join('|')})\\.`, 'g'), '($1()).');
   text.replaceRegex(new RegExp(`^const (${names.join('|')}) = (require\\(.+\\));$`, 'gm'), 'const $1 = () => $2;');
   return { code: text.toString(), map: text.generateMap({ hires: true }).toString() };
-}
-
-/** The licences of the packages that the modules `ids` come from. */
-function licencesOf(ids) {
-  const folders = new Set(
-    ids.flatMap((id) => /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+(?=[\\/])/.exec(id)?.[0] ?? []),
-  );
-  const texts = [...folders].map(licenceOf).sort();
-  return ['dist/ holds code of these packages.\n', ...texts].join(`\n${'-'.repeat(80)}\n\n`);
-}
-
-function licenceOf(folder) {
-  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-  if (file === undefined) throw new Error(`${name}: no licence file (expected: one, to ship with its code)`);
-  return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
 }

@@ -1,0 +1,41 @@
+import { strings } from './i18n';
+
+/** Words that the kit itself shows. */
+export const kitWords = strings(
+  {
+    skip: 'Skip to content',
+    language: 'Language',
+    theme: 'Colours',
+    'theme.auto': 'As the system',
+    'theme.light': 'Light',
+    'theme.dark': 'Dark',
+    more: 'Show {n} more',
+    none: 'Nothing here.',
+    cancel: 'Cancel',
+    live: 'live',
+    connecting: 'connecting',
+    closed: 'closed',
+    open: 'open',
+    halfOpen: 'half-open',
+    off: 'off',
+    failureRate: 'failure rate',
+  },
+  {
+    skip: '跳到正文',
+    language: '语言',
+    theme: '配色',
+    'theme.auto': '跟随系统',
+    'theme.light': '浅色',
+    'theme.dark': '深色',
+    more: '再显示 {n} 项',
+    none: '暂无内容。',
+    cancel: '取消',
+    live: '实时',
+    connecting: '连接中',
+    closed: '闭合',
+    open: '断开',
+    halfOpen: '半开',
+    off: '停用',
+    failureRate: '失败率',
+  },
+);
