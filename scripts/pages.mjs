@@ -23,12 +23,22 @@ export async function buildPages(root) {
   mkdirSync(target, { recursive: true });
   const build = await rolldown({
     cwd: root,
-    input: Object.fromEntries(pages.map((name) => [name, join(source, name, 'main.tsx')])),
+    input: Object.fromEntries([
+      ...pages.map((name) => [name, join(source, name, 'main.tsx')]),
+      // What a page computes beside itself: `src/console/NAME/worker.ts`.
+      ...pages
+        .map((name) => [`${name}-worker`, join(source, name, 'worker.ts')])
+        .filter(([, file]) => existsSync(file)),
+    ]),
     platform: 'browser',
+    // The breakers, which the playground runs, stand on Node's event emitter.
+    resolve: { alias: { 'node:events': join(root, 'node_modules', 'events', 'events.js') } },
     tsconfig: false,
     transform: { target: 'es2022', jsx: { runtime: 'automatic', importSource: 'preact' } },
     // The package is one of CommonJS: a module that exports nothing would be taken for such, and everything wrapped.
-    plugins: [{ name: 'modules', transform: (code, id) => (/main\.tsx$/.test(id) ? `${code}\nexport {};` : null) }],
+    plugins: [
+      { name: 'modules', transform: (code, id) => (/(main\.tsx|worker\.ts)$/.test(id) ? `${code}\nexport {};` : null) },
+    ],
     onLog(level, log) {
       if (level === 'warn') throw new Error(`pages: ${log.message}`);
     },

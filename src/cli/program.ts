@@ -16,7 +16,7 @@ import { rollout } from './rollout/commands';
 const COMMANDS = [
   ...[alone.init, policy, alone.weight, override, lane, lists, drill, rollout],
   ...[alone.explain, alone.simulate, alone.instances],
-  ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, alone.doctor, alone.completion],
+  ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, alone.doctor, alone.playground, alone.completion],
 ];
 
 /** Columns of the descriptions in a help. */
