@@ -51,6 +51,8 @@ export interface EditorHandle {
 export function Editor(props: EditorProps) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | undefined>(undefined);
+  /** Texts that were typed since the page last had the newest of them: it may be behind. */
+  const typed = useRef(new Set<string>());
   const latest = useRef(props);
   latest.current = props;
   useEffect(() => {
@@ -60,7 +62,7 @@ export function Editor(props: EditorProps) {
     const made = new EditorView({
       parent: root,
       root,
-      state: EditorState.create({ doc: latest.current.text, extensions: extensionsOf(latest) }),
+      state: EditorState.create({ doc: latest.current.text, extensions: extensionsOf(latest, typed.current) }),
     });
     view.current = made;
     if (props.handle !== undefined) props.handle.current = { goTo: (line, column) => goTo(made, line, column) };
@@ -68,9 +70,10 @@ export function Editor(props: EditorProps) {
   }, []);
   useEffect(() => {
     const { current } = view;
-    if (current === undefined || current.state.doc.toString() === props.text) return;
-    const change = changeOf(current.state.doc.toString(), props.text);
-    current.dispatch({ changes: change });
+    if (current === undefined) return;
+    const own = current.state.doc.toString();
+    if (own === props.text) typed.current.clear();
+    else if (!typed.current.has(props.text)) current.dispatch({ changes: changeOf(own, props.text) });
   }, [props.text]);
   useEffect(() => {
     const { current } = view;
@@ -84,7 +87,7 @@ export function Editor(props: EditorProps) {
   return <div class="play-editor" ref={host} />;
 }
 
-function extensionsOf(latest: { readonly current: EditorProps }): Extension {
+function extensionsOf(latest: { readonly current: EditorProps }, typed: Set<string>): Extension {
   return [
     lineNumbers(),
     lintGutter(),
@@ -103,7 +106,9 @@ function extensionsOf(latest: { readonly current: EditorProps }): Extension {
     EditorView.updateListener.of((update) => {
       if (!update.docChanged) return;
       const text = update.state.doc.toString();
-      if (text !== latest.current.text) latest.current.onText(text);
+      if (text === latest.current.text) return;
+      typed.add(text);
+      latest.current.onText(text);
     }),
     THEME,
   ];

@@ -115,8 +115,10 @@ function isPair(value: unknown): value is readonly [string, string] {
 }
 
 /** Throws where the result is longer than any link that was written here. */
-async function transformed(bytes: Uint8Array, through: GenericTransformStream): Promise<Uint8Array> {
-  const reader = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(through).getReader();
+async function transformed(bytes: Uint8Array, through: CompressionStream | DecompressionStream): Promise<Uint8Array> {
+  // Node and browsers describe these streams differently.
+  const whole: ReadableStream<Uint8Array> = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
+  const reader = whole.pipeThrough<Uint8Array>(through as never).getReader();
   const parts: Uint8Array[] = [];
   let length = 0;
   for (let read = await reader.read(); !read.done; read = await reader.read()) {

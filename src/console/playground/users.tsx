@@ -57,6 +57,8 @@ function Weights({ route, state, onChange, text, outline }: PartProps & { readon
   const subsets = outline?.subsets.map(({ name }) => name) ?? [];
   const origin = useRef<string | undefined>(undefined);
   const drags = useRef(0);
+  /** What the last change of a weight made of the text. */
+  const made = useRef<string | undefined>(undefined);
   const [dragged, setDragged] = useState<{ readonly entry: number; readonly percent: number }>();
   const drag = async (entry: number, percent: number): Promise<void> => {
     origin.current ??= text;
@@ -72,17 +74,24 @@ function Weights({ route, state, onChange, text, outline }: PartProps & { readon
       entry,
       percent,
     });
-    if (policy !== undefined && drag === drags.current) onChange({ policy, ...before });
+    if (policy === undefined || drag !== drags.current) return;
+    made.current = policy;
+    onChange({ policy, ...before });
   };
   const end = (): void => {
     origin.current = undefined;
-    setDragged(undefined);
   };
+  useEffect(() => {
+    // Somebody has changed the text in another way.
+    if (origin.current === undefined && state.policy !== made.current) setDragged(undefined);
+  }, [state.policy]);
+  // From then on, what the text says; before that it says what the drag was a moment ago.
+  const isSettled = origin.current === undefined && text === made.current;
   return (
     <fieldset class="play-weights">
       <legend>{route.name}</legend>
       {route.entries.slice(0, MOST_ENTRIES).map(({ to, percent }, entry) => {
-        const shown = dragged?.entry === entry ? dragged.percent : percent;
+        const shown = dragged?.entry === entry && !isSettled ? dragged.percent : percent;
         return (
           <label key={to}>
             <span class={`swatch part-${partOf(subsets, to) % 6}`} />
