@@ -1,4 +1,4 @@
-import type { RecentDecision } from '../../client/admin/admin-handler';
+import type { RecentDecision } from '../../client/admin/recent-decisions';
 import type { Explanation } from '../../client/admin/explain';
 import type {
   DatacenterInspection,

@@ -6,11 +6,13 @@ import { beforeEach, expect, it, vi } from 'vitest';
 import { type AdminHandler, createGraylane, type Graylane } from '../../../../src/index';
 import { closeAfterEach } from '../../../support/closers';
 import { GRAY } from '../../../support/gray-policy';
-import { CHARGE, charge, paymentsClient, startPaymentsServer } from '../../../support/payments';
+import { CHARGE, charge, type PaymentsClient, paymentsClient, startPaymentsServer } from '../../../support/payments';
 
 const afterTest = closeAfterEach();
 let graylane: Graylane;
 let base: string;
+/** Held, since a channel that nobody holds is let go. */
+let client: PaymentsClient;
 
 beforeEach(async () => {
   const server = afterTest(await startPaymentsServer(), (each) => each.kill());
@@ -28,7 +30,8 @@ beforeEach(async () => {
     (each) => each.close(),
   );
   base = await serve(graylane.adminHandler());
-  await charge(paymentsClient('static:///payments', graylane.clientOptions()), { 'x-user-id': 'somebody' });
+  client = paymentsClient('static:///payments', graylane.clientOptions());
+  await charge(client, { 'x-user-id': 'somebody' });
 });
 
 async function serve(handler: AdminHandler): Promise<string> {
