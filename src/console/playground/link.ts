@@ -37,7 +37,7 @@ export interface TrafficForm {
 }
 
 /** Bounds of the forms' numbers: least, most. What a link holds beyond them is brought within. */
-export const BOUNDS = {
+const BOUNDS = {
   callsPerSecond: [1, 1_000],
   failsForS: [1, 60],
   failingPercent: [0, 100],
@@ -49,7 +49,7 @@ export const BOUNDS = {
 } as const satisfies Readonly<Record<string, readonly [number, number]>>;
 
 /** Longest link that is made or read, in characters: what browsers and chats still carry. */
-export const MOST_LINK_CHARACTERS = 60_000;
+const MOST_LINK_CHARACTERS = 60_000;
 /** Longest text that a link may unfold to. */
 const MOST_CHARACTERS = 600_000;
 const MOST_LABELS = 50;

@@ -36,7 +36,7 @@ export interface SimulatedMoment {
 export interface SimulatedEnd {
   readonly progress: RolloutProgress;
   readonly elapsedMs: number;
-  /** More calls were due than {@link MOST_CALLS}: the rollout was not followed to its end. */
+  /** More calls were due than 5,000,000: the rollout was not followed to its end. */
   readonly isCut: boolean;
   /** Calls that the canary was sent, and those of them that failed. */
   readonly canaryCalls: number;
@@ -48,7 +48,7 @@ export interface SimulatedEnd {
 }
 
 /** A second or two of drawing. */
-export const MOST_CALLS = 5_000_000;
+const MOST_CALLS = 5_000_000;
 
 interface Tally {
   calls: number;

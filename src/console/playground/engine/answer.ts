@@ -50,7 +50,7 @@ export type Question =
   | { readonly kind: 'rollout'; readonly text: string; readonly scenario: RolloutScenario };
 
 /** An entry of a split, by places in the document, and its percentage of the route's calls. */
-export interface SplitShare {
+interface SplitShare {
   readonly route: number;
   readonly entry: number;
   readonly percent: number;

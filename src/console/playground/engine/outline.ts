@@ -20,7 +20,7 @@ export interface Outline {
 }
 
 /** A subset, and who serves when it cannot. */
-export interface OutlinedSubset {
+interface OutlinedSubset {
   readonly name: string;
   readonly fallback: string | undefined;
 }
@@ -35,7 +35,7 @@ export interface OutlinedRoute {
 }
 
 /** One entry of a split. */
-export interface OutlinedEntry {
+interface OutlinedEntry {
   readonly to: string;
   readonly weight: number;
   /** Of the route's calls, 0..100. */

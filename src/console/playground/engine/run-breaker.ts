@@ -48,7 +48,7 @@ export interface BreakerPhase {
   readonly because: string | undefined;
 }
 
-export interface BreakerBin {
+interface BreakerBin {
   /** Calls that were answered well, that failed, and that were sent elsewhere since the breaker did not admit them. */
   readonly served: number;
   readonly failed: number;
@@ -61,7 +61,7 @@ const ANSWER_MS = 20;
 const DEADLINE_MS = 1_000;
 const BINS = 120;
 /** Bounds the work of one run. */
-export const MOST_BREAKER_CALLS = 200_000;
+const MOST_BREAKER_CALLS = 200_000;
 
 /** Sends calls through the client's own breakers in virtual time. The same scenario gives the same run. */
 export function runBreaker(plan: Plan, scenario: BreakerScenario): BreakerRun {

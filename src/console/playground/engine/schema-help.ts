@@ -3,7 +3,7 @@ import type { Schema } from '../../../policy/schema-parts';
 import { yamlPlaceAt } from './yaml-place';
 
 /** Something that may be typed at a place. */
-export interface Proposal {
+interface Proposal {
   readonly label: string;
   /** What the schema says of it; empty where it says nothing. */
   readonly detail: string;
