@@ -10,7 +10,6 @@ import { rolldown } from 'rolldown';
 /** What several pages share, by chunk. A module that matches none goes with the page that loads it. */
 const CHUNKS = {
   editor: /node_modules\/(@codemirror|@lezer|@marijn|style-mod|crelt|w3c-keyname)\//,
-  policy: /(^src\/(base|policy)\/|node_modules\/(yaml|re2js|compare-versions|ipaddr\.js|@noble)\/)/,
   kit: /(^src\/console\/kit\/|node_modules\/(preact|uplot)\/)/,
 };
 
@@ -18,25 +17,42 @@ const CHUNKS = {
 export async function buildPages(root) {
   const source = join(root, 'src', 'console');
   const target = join(root, 'dist', 'console');
-  const pages = readdirSync(source).filter((name) => existsSync(join(source, name, 'main.tsx')));
+  const folders = readdirSync(source).filter((name) => existsSync(join(source, name, 'main.tsx')));
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
-  const build = await rolldown({
-    cwd: root,
-    input: Object.fromEntries(pages.map((name) => [name, join(source, name, 'main.tsx')])),
-    platform: 'browser',
-    tsconfig: false,
-    transform: { target: 'es2022', jsx: { runtime: 'automatic', importSource: 'preact' } },
-    // The package is one of CommonJS: a module that exports nothing would be taken for such, and everything wrapped.
-    plugins: [{ name: 'modules', transform: (code, id) => (/main\.tsx$/.test(id) ? `${code}\nexport {};` : null) }],
-    onLog(level, log) {
-      if (level === 'warn') throw new Error(`pages: ${log.message}`);
-    },
-  });
+  const pages = Object.fromEntries(folders.map((name) => [name, join(source, name, 'main.tsx')]));
   const chunkOf = (id) => {
     const file = relative(root, id).split(sep).join('/');
     return Object.keys(CHUNKS).find((name) => CHUNKS[name].test(file));
   };
+  const built = [await bundle(root, pages, { groups: [{ debugName: 'kit', name: chunkOf }] })];
+  // What a page computes beside itself: a file of its own, since it shares nothing with what is seen.
+  const workers = folders.filter((name) => existsSync(join(source, name, 'worker.ts')));
+  for (const name of workers)
+    built.push(await bundle(root, { [`${name}-worker`]: join(source, name, 'worker.ts') }, false));
+  const output = built.flat();
+  for (const { fileName, code } of output) writeCompressed(join(target, fileName), code);
+  writeCompressed(join(target, 'style.css'), styles(root, source));
+  return output.flatMap((chunk) => chunk.moduleIds ?? []);
+}
+
+async function bundle(root, input, codeSplitting) {
+  const build = await rolldown({
+    cwd: root,
+    input,
+    platform: 'browser',
+    // The breakers, which the playground runs, stand on Node's event emitter.
+    resolve: { alias: { 'node:events': join(root, 'node_modules', 'events', 'events.js') } },
+    tsconfig: false,
+    transform: { target: 'es2022', jsx: { runtime: 'automatic', importSource: 'preact' } },
+    // The package is one of CommonJS: a module that exports nothing would be taken for such, and everything wrapped.
+    plugins: [
+      { name: 'modules', transform: (code, id) => (/(main\.tsx|worker\.ts)$/.test(id) ? `${code}\nexport {};` : null) },
+    ],
+    onLog(level, log) {
+      if (level === 'warn') throw new Error(`pages: ${log.message}`);
+    },
+  });
   const { output } = await build.generate({
     format: 'esm',
     minify: true,
@@ -44,12 +60,10 @@ export async function buildPages(root) {
     comments: { legal: false, annotation: false, jsdoc: false },
     entryFileNames: '[name].js',
     chunkFileNames: '[name].js',
-    codeSplitting: { groups: [{ debugName: 'kit', name: chunkOf }] },
+    codeSplitting,
   });
   await build.close();
-  for (const { fileName, code } of output) writeCompressed(join(target, fileName), code);
-  writeCompressed(join(target, 'style.css'), styles(root, source));
-  return output.flatMap((chunk) => chunk.moduleIds ?? []);
+  return output;
 }
 
 function writeCompressed(file, text) {

@@ -7,6 +7,7 @@ import {
   parseHttpUrl,
   parseLabel,
   parseMethod,
+  parsePort,
   parseService,
   parseWhole,
   percentParser,
@@ -251,6 +252,26 @@ export const doctor: CommandDefinition = {
     option('--no-dial', 'do not connect to instances'),
   ],
   run: async () => (await import('./doctor/run-doctor.js')).runDoctor,
+};
+
+export const playground: CommandDefinition = {
+  name: 'playground',
+  summary: 'serve a page in which policies, breakers and rollouts can be tried',
+  description:
+    'Serves the playground on loopback, without Consul: edit a policy, see where a call goes and why, drag a weight and see ' +
+    'which of 10,000 users move, let an endpoint fail, run a rollout. The page runs the code of the SDK itself, and sends ' +
+    'nothing anywhere. Goes on until it is interrupted.',
+  examples: {
+    'graylane playground': 'prints its address',
+    'graylane playground --open': 'and opens it in the browser',
+    'graylane playground --write public/playground': 'as files, for a web server or a documentation',
+  },
+  options: [
+    option('--port <n>', 'the port on loopback; default: 4180, or any free one', parsePort),
+    option('--open', 'open it in the browser'),
+    option('--write <folder>', 'write the page there instead, as files that any web server serves'),
+  ],
+  run: async () => (await import('./playground/serve-playground.js')).servePlayground,
 };
 
 export const completion: CommandDefinition = {

@@ -15,6 +15,13 @@ export function parseWhole(text: string): number {
   return Number(text);
 }
 
+/** 1 to 65535. */
+export function parsePort(text: string): number {
+  const port = /^[1-9]\d{0,4}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535)) throw new InvalidArgumentError('(expected: 1 to 65535)');
+  return port;
+}
+
 /** A time as RFC 3339, as it was written. */
 export function parseTime(text: string): string {
   if (parseTimestamp(text) === undefined) throw new InvalidArgumentError('(expected: RFC 3339, 2026-12-01T10:00:00Z)');

@@ -18,7 +18,8 @@ import { waves } from './rollout/waves-commands';
 const COMMANDS = [
   ...[alone.init, policy, alone.weight, override, lane, lists, drill, rollout, waves],
   ...[alone.explain, alone.simulate, alone.instances],
-  ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, teamConsole, alone.doctor, alone.completion],
+  ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, teamConsole],
+  ...[alone.doctor, alone.playground, alone.completion],
 ];
 
 /** Columns of the descriptions in a help. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { WebRequest } from './foreign';
@@ -44,15 +44,19 @@ export function sendPage(request: WebRequest, response: WebResponse, page: 'proc
   response.setHeader('cache-control', 'no-store');
   response.setHeader('vary', 'accept');
   response.statusCode = 200;
-  response.end(request.method === 'HEAD' ? undefined : documentOf(page));
+  response.end(request.method === 'HEAD' ? undefined : pageDocument(page));
 }
 
-function documentOf(page: string): string {
+/** `isAlone`: for a server that sends no headers of ours, so that the document itself says what it may load. */
+export function pageDocument(page: string, isAlone = false): string {
+  // Who may frame it, only a header can say.
+  const own = POLICY.replace(" frame-ancestors 'none';", '');
+  const policy = isAlone ? `<meta http-equiv="content-security-policy" content="${own}">\n` : '';
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+${policy}<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Graylane</title>
 <link rel="icon" href="data:,">
@@ -97,6 +101,14 @@ export function sendPageFile(request: WebRequest, response: WebResponse, name: s
   response.setHeader('content-length', String(body.byteLength));
   response.end(request.method === 'HEAD' ? undefined : body);
   return true;
+}
+
+/** The scripts whose names fit, and the style sheet, as text by their names: for a copy that others serve. */
+export function readPageFiles(names: RegExp): ReadonlyMap<string, string> {
+  const folder = pagesFolder();
+  const found = folder === undefined ? [] : readdirSync(folder).sort();
+  const fitting = found.map((file) => file.replace(/\.gz$/, '')).filter((name) => NAME.test(name) && names.test(name));
+  return new Map(fitting.map((name) => [name, gunzipSync(readFileSync(join(folder ?? '', `${name}.gz`))).toString()]));
 }
 
 function fileOf(name: string): PageFile | undefined {

@@ -1,7 +1,8 @@
 import { revisionOfText, type StoredPolicy } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-text';
-import type { DestinationDocument, PolicyDocument, SplitEntryDocument } from '../../policy/document';
-import { describeDestination, plainName } from '../../policy/places/destination';
+import type { DestinationDocument, PolicyDocument } from '../../policy/document';
+import { describeDestination } from '../../policy/places/destination';
+import { setShare } from '../../policy/set-share';
 import { validatePolicy } from '../../policy/validate';
 import { CommandError } from '../command';
 import { nameOf } from '../consul/store-session';
@@ -81,38 +82,4 @@ function routeAt({ routes = [] }: PolicyDocument, { service, route: name }: Weig
   const names = routes.map((route) => route.name);
   const message = `--route: ${name} (expected: one of ${service}'s: ${names.join(', ') || 'it has none'})`;
   throw new CommandError(2, message, didYouMean(name, names, `run graylane policy get ${service}`));
-}
-
-/** Decimals of a percentage: a bucket of a split is 0.01 %. */
-const UNIT = 100;
-
-/**
- * Gives `subset` so many percent; the other entries share what is left in the proportion that they had. Where all of
- * them had 0, `base` gets it, else the first of them. The weights are percentages afterwards, and their sum is 100.
- * Pure.
- */
-export function setShare(
-  split: readonly SplitEntryDocument[],
-  subset: string,
-  percent: number,
-  base: string | undefined,
-  nameOf: (to: DestinationDocument) => string | undefined = plainName,
-): readonly SplitEntryDocument[] {
-  const others = split.filter(({ to }) => nameOf(to) !== subset);
-  const left = Math.round((100 - percent) * UNIT);
-  const sum = others.reduce((total, { weight }) => total + weight, 0);
-  const heir = others.find(({ to }) => to === base) ?? others[0];
-  const units = new Map<SplitEntryDocument, number>();
-  for (const other of others) {
-    const share = sum > 0 ? other.weight / sum : Number(other === heir);
-    units.set(other, Math.round(share * left));
-  }
-  // What rounding has left over or lent goes to the largest, where it is felt least.
-  const given = [...units.values()].reduce((total, unit) => total + unit, 0);
-  const [largest] = [...units].sort(([, a], [, b]) => b - a);
-  if (largest !== undefined) units.set(largest[0], largest[1] + left - given);
-  return split.map((entry) => ({
-    ...entry,
-    weight: nameOf(entry.to) === subset ? percent : (units.get(entry) ?? 0) / UNIT,
-  }));
 }

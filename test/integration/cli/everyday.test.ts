@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { setShare } from '../../../src/cli/weight/change-weight';
+import { setShare } from '../../../src/policy/set-share';
 import { startInTerminal } from './terminal-command';
 import { commandWorld, policyOf } from './two-datacenters';
 

@@ -339,8 +339,9 @@ describe('what a command prints', () => {
         ? [command.name()]
         : command.commands.map((nested) => `${command.name()} ${nested.name()}`),
     );
-    // A script for a shell, and a controller, which goes on: its lines are those of `rollout status`.
-    const others = ['completion', 'rollout run', 'rollout promote'];
+    // A script for a shell; a server, whose line is an address; and a controller, which goes on: its lines are those of
+    // `rollout status`.
+    const others = ['completion', 'playground', 'rollout run', 'rollout promote'];
     const seen = Object.keys(LINES);
     expect(names.filter((name) => !others.includes(name) && !seen.some((each) => each.startsWith(name)))).toEqual([]);
   });

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random';
 import type { RolloutDocument } from '../../../src/ops/rollout/document';
 import { validateRollout } from '../../../src/ops/rollout/validate';
+import { type SideBehaviour, type SimulatedEnd, simulateRollout } from '../../../src/ops/simulation/simulated-rollout';
 import { printFact } from '../../support/figure';
 import { isLong } from '../../support/slice';
-import { type SideBehaviour, type SimulatedEnd, simulateRollout } from './simulated-rollout';
 
 const ROLLOUTS = isLong ? 200 : 100;
 const HEALTHY: SideBehaviour = { failing: 0.005, medianMs: 20 };

@@ -1,9 +1,10 @@
-import type { Random } from '../../../src/base/random';
-import { advance, confirmAction, nextWakeMs, startRollout } from '../../../src/ops/rollout/advance';
-import type { DurationHistogram, Measurement, MeasureRequest } from '../../../src/ops/rollout/analysis/subset-metrics';
-import type { RolloutDocument } from '../../../src/ops/rollout/document';
-import { wantedMeasurement } from '../../../src/ops/rollout/measurement';
-import { dueActions, type RolloutProgress } from '../../../src/ops/rollout/progress';
+import type { Random } from '../../base/random';
+import { advance, confirmAction, nextWakeMs, startRollout } from '../rollout/advance';
+import type { DurationHistogram, Measurement, MeasureRequest } from '../rollout/analysis/subset-metrics';
+import type { AnalysisResult } from '../rollout/analysis/verdict';
+import type { RolloutDocument } from '../rollout/document';
+import { wantedMeasurement } from '../rollout/measurement';
+import { dueActions, type RolloutProgress } from '../rollout/progress';
 
 /** Bounds of the SDK's own histogram, milliseconds. */
 const BOUNDS_MS = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000] as const;
@@ -22,15 +23,32 @@ export interface SimulatedTraffic {
   readonly random: Random;
 }
 
+/** What happened at one moment: a weight was set, or a measurement was judged. */
+export interface SimulatedMoment {
+  /** Since the start of the rollout. */
+  readonly atMs: number;
+  /** Percent of the calls, from then on. */
+  readonly weight: number;
+  /** Of a measurement. */
+  readonly result?: AnalysisResult;
+}
+
 export interface SimulatedEnd {
   readonly progress: RolloutProgress;
   readonly elapsedMs: number;
+  /** More calls were due than 5,000,000: the rollout was not followed to its end. */
+  readonly isCut: boolean;
   /** Calls that the canary was sent, and those of them that failed. */
   readonly canaryCalls: number;
   readonly canaryFailures: number;
   /** Weights in the order in which they were set, the rollback's 0 included. */
   readonly weights: readonly number[];
+  /** In the order of their times. */
+  readonly moments: readonly SimulatedMoment[];
 }
+
+/** A second or two of drawing. */
+const MOST_CALLS = 5_000_000;
 
 interface Tally {
   calls: number;
@@ -44,7 +62,10 @@ export function simulateRollout(document: RolloutDocument, traffic: SimulatedTra
   let nowMs = start;
   let progress = startRollout({ id: 'simulated', document, weight: 0 }, nowMs);
   const weights: number[] = [];
+  const moments: SimulatedMoment[] = [];
   const total = { calls: 0, failures: 0 };
+  let drawn = 0;
+  let isCut = false;
   let stable = emptyTally();
   let canary = emptyTally();
   let windowSinceMs = start;
@@ -52,12 +73,16 @@ export function simulateRollout(document: RolloutDocument, traffic: SimulatedTra
   for (let turn = 0; turn < 10_000; turn += 1) {
     const saved = advance(progress, measured, nowMs);
     const actions = dueActions(saved);
+    const result = measured === undefined ? undefined : saved.results.at(-1);
+    if (result !== undefined) moments.push({ atMs: nowMs - start, weight: progress.weight, result });
     progress = saved;
     measured = undefined;
     for (const action of actions) {
       if (action.kind === 'setWeight') weights.push(action.weight);
       if (action.kind === 'rollback') weights.push(0);
+      const { weight } = progress;
       progress = confirmAction(progress, action.number, nowMs);
+      if (progress.weight !== weight) moments.push({ atMs: nowMs - start, weight: progress.weight });
     }
     if (actions.length > 0) continue;
     const wakeMs = nextWakeMs(progress);
@@ -69,6 +94,9 @@ export function simulateRollout(document: RolloutDocument, traffic: SimulatedTra
       canary = emptyTally();
     }
     const calls = Math.round(((wakeMs - nowMs) / 1_000) * traffic.callsPerSecond);
+    drawn += calls;
+    isCut = drawn > MOST_CALLS;
+    if (isCut) break;
     for (let call = 0; call < calls; call += 1) {
       const isCanary = traffic.random() * 100 < progress.weight;
       const failed = drawCall(isCanary ? canary : stable, isCanary ? traffic.canary : traffic.stable, traffic.random);
@@ -83,9 +111,11 @@ export function simulateRollout(document: RolloutDocument, traffic: SimulatedTra
   return {
     progress,
     elapsedMs: nowMs - start,
+    isCut,
     canaryCalls: total.calls,
     canaryFailures: total.failures,
     weights,
+    moments,
   };
 }
 
