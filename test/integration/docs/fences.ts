@@ -11,7 +11,9 @@ export const pages: readonly string[] = [
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
-  ...readdirSync(join(root, 'docs', 'deploy')).map((name) => `docs/deploy/${name}`),
+  ...['deploy', 'recipes'].flatMap((folder) =>
+    readdirSync(join(root, 'docs', folder)).map((name) => `docs/${folder}/${name}`),
+  ),
 ];
 
 /** Those, and what is read beside the code: translations, decisions, examples, benchmarks. */
