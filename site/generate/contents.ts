@@ -7,7 +7,7 @@ export interface ContentsEntry {
   readonly answers: string;
 }
 
-export interface ContentsGroup {
+interface ContentsGroup {
   /** Undefined: the entries that stand right below the part's heading. */
   readonly title: string | undefined;
   readonly entries: readonly ContentsEntry[];

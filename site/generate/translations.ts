@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Where translated pages live: `docs/zh/canary.md` follows `docs/canary.md`. */
-export const TRANSLATED_FOLDER = 'docs/zh';
+const TRANSLATED_FOLDER = 'docs/zh';
 /** A translation whose path does not tell its source. */
 const README = ['README.zh-CN.md', 'README.md'] as const;
 /** An index has an order of its own, and follows nothing. */

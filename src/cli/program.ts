@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { GraylaneError } from '../base/errors';
 import { SDK_VERSION } from '../base/sdk-version';
 import { call, load } from './call/commands';
-import { buildCommand, CommandError } from './command';
+import { buildCommand, type CommandDefinition, CommandError, type CommandGroup } from './command';
 import * as alone from './commands';
 import { drill } from './drill/commands';
 import type { CommandIo, ExitCode } from './io';
@@ -13,7 +13,7 @@ import { policy } from './policy/commands';
 import { rollout } from './rollout/commands';
 
 /** Every command and group, in the order of the help. */
-const COMMANDS = [
+export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
   ...[alone.init, policy, alone.weight, override, lane, lists, drill, rollout],
   ...[alone.explain, alone.simulate, alone.instances],
   ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, alone.doctor, alone.completion],
