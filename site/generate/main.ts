@@ -2,6 +2,7 @@
  * Writes the pages of the site into site/.cache/pages: those of the repository with their links led to where they stand
  * on the site, and the references, which are made of the schemas, the command's definitions and the declarations.
  */
+import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { COMMANDS } from '../../src/cli/program';
@@ -23,6 +24,8 @@ const places = placesOf(root);
 const problems: string[] = [];
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 const contents = parseContents(read('docs/README.md'));
+/** Its page has it in a frame. */
+const hasPlayground = places.has('docs/playground.md');
 
 rmSync(target, { recursive: true, force: true });
 writeRepositoryPages();
@@ -34,12 +37,10 @@ for (const [language, folder, page] of [
   ['zh', 'docs/zh', 'zh/index.md'],
 ] as const) {
   const parts = parseContents(read(`${folder}/README.md`));
-  write(
-    page,
-    homePage(language, parts, (link) => routeOf(link, folder, places)),
-  );
+  write(page, homePage({ language, parts, hasPlayground, placeOf: (link) => routeOf(link, folder, places) }));
 }
 copyPictures();
+if (hasPlayground) writePlayground();
 for (const problem of problems) console.error(problem);
 console.log(`${readdirSync(target, { recursive: true }).length} files in site/.cache/pages`);
 if (problems.length > 0) process.exitCode = 1;
@@ -58,7 +59,7 @@ function writeRepositoryPages(): void {
     const placed = placeLinks(text, file, places, (missing) => problems.push(`${missing}: no page of the site`));
     const description = answers.get(file) ?? '';
     const matter = description === '' ? '' : `---\ndescription: ${JSON.stringify(description)}\n---\n\n`;
-    write(page, `${matter}${placed}`);
+    write(page, `${matter}${/(^|\/)playground\.md$/.test(page) ? withPlayground(placed) : placed}`);
   }
 }
 
@@ -115,6 +116,19 @@ function writeExamples(): void {
   const intro =
     'Each runs by itself: `npm run examples -- NAME` in the repository. A page shows what it does, and its files.';
   write('examples/index.md', `# Examples\n\n${intro}\n\n${rows.join('\n')}\n`);
+}
+
+/** What `graylane playground` serves, as files beside the pages. */
+function writePlayground(): void {
+  const folder = join(target, 'public', 'playground');
+  mkdirSync(folder, { recursive: true });
+  execFileSync(process.execPath, [join(root, 'dist', 'cli.js'), 'playground', '--write', folder], { stdio: 'inherit' });
+}
+
+/** Below the first paragraph, where a reader looks for it. */
+function withPlayground(text: string): string {
+  const [heading = '', first = '', ...rest] = text.replace(/^<!--.*-->\n+/, '').split(/\n\n/);
+  return [heading, first, '<ClientOnly><Playground /></ClientOnly>', ...rest].join('\n\n');
 }
 
 function copyPictures(): void {

@@ -1,4 +1,13 @@
-import Theme from 'vitepress/theme-without-fonts';
+import type { Theme } from 'vitepress';
+import DefaultTheme from 'vitepress/theme-without-fonts';
+import { Playground } from './playground';
 import './style.css';
 
-export default Theme;
+const theme: Theme = {
+  extends: DefaultTheme,
+  enhanceApp: ({ app }) => {
+    app.component('Playground', Playground);
+  },
+};
+
+export default theme;
