@@ -113,6 +113,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'long', include: [...long, ...sliced], env: { LONG: '1' }, sequence: { groupOrder: 2 } },
       },
+      { extends: true, test: { name: 'site', include: ['site/test/*.test.ts'], sequence: { groupOrder: 3 } } },
       { extends: true, test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },

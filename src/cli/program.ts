@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { GraylaneError } from '../base/errors';
 import { SDK_VERSION } from '../base/sdk-version';
 import { call, load } from './call/commands';
-import { buildCommand, CommandError } from './command';
+import { buildCommand, type CommandDefinition, CommandError, type CommandGroup } from './command';
 import * as alone from './commands';
 import { teamConsole } from './console/commands';
 import { drill } from './drill/commands';
@@ -15,7 +15,7 @@ import { rollout } from './rollout/commands';
 import { waves } from './rollout/waves-commands';
 
 /** Every command and group, in the order of the help. */
-const COMMANDS = [
+export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
   ...[alone.init, policy, alone.weight, override, lane, lists, drill, rollout, waves],
   ...[alone.explain, alone.simulate, alone.instances],
   ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, teamConsole],

@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { translatedPages } from '../../../site/generate/translations';
+import { blocksOf } from '../../support/blocks';
 
 export const root: string = join(__dirname, '..', '..', '..');
 
@@ -9,12 +11,15 @@ export const pages: readonly string[] = [
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
-  ...readdirSync(join(root, 'docs', 'deploy')).map((name) => `docs/deploy/${name}`),
+  ...['deploy', 'recipes'].flatMap((folder) =>
+    readdirSync(join(root, 'docs', folder)).map((name) => `docs/${folder}/${name}`),
+  ),
 ];
 
-/** Those, and what is read beside the code: decisions, examples, benchmarks. */
+/** Those, and what is read beside the code: translations, decisions, examples, benchmarks. */
 export const everyPage: readonly string[] = [
   ...pages,
+  ...translatedPages(root),
   'CHANGELOG.md',
   'benchmarks/README.md',
   ...readdirSync(join(root, 'docs', 'decisions')).map((name) => `docs/decisions/${name}`),
@@ -36,18 +41,5 @@ export function readPage(page: string): string {
 }
 
 export function fencesOf(page: string): readonly Fence[] {
-  const fences: Fence[] = [];
-  let open: { readonly language: string; readonly from: number } | undefined;
-  const lines = readPage(page).split('\n');
-  for (const [index, line] of lines.entries()) {
-    if (!line.startsWith('```')) continue;
-    if (open === undefined) open = { language: line.slice(3).trim(), from: index + 1 };
-    else {
-      const text = lines.slice(open.from, index).join('\n');
-      fences.push({ language: open.language, text, where: `${page}:${open.from}` });
-      open = undefined;
-    }
-  }
-  if (open !== undefined) throw new Error(`${page}:${open.from}: a fence that does not end`);
-  return fences;
+  return blocksOf(readPage(page)).map(({ language, text, line }) => ({ language, text, where: `${page}:${line}` }));
 }

@@ -3,8 +3,8 @@ import { type PaymentsServer, startPaymentsServer } from '../../support/payments
 import { pages } from './fences';
 import { blocksOf, openReader, type Reader } from './run-page';
 
-/** Their blocks are run by a project that has the package installed: test/integration/packaging. */
-const ELSEWHERE = ['docs/testing.md'];
+/** Run by a project that has the package installed (test/integration/packaging), and by first-call.test.ts. */
+const ELSEWHERE = ['docs/testing.md', 'docs/first-call.md'];
 /** Run with the tests that take minutes. */
 export const SLOW: readonly string[] = ['docs/simulate.md'];
 
