@@ -188,9 +188,10 @@ function isWithin(keyword: string, said: unknown, value: unknown, schema: Schema
     if (keyword === 'maxItems') return value.length <= limit;
     if (keyword === 'minItems') return value.length >= limit;
     if (keyword === 'uniqueItems') {
-      // Where items have to be texts, whatever is none has been reported as such.
-      const onlyTexts = ownValue(schema['items'], 'type') === 'string';
-      const items = onlyTexts ? value.filter((item) => typeof item === 'string') : value.map(canonicalJson);
+      // Where items have to be of one simple type, whatever is none has been reported as such.
+      const type = ownValue(schema['items'], 'type');
+      const isSimple = type === 'string' || type === 'integer';
+      const items = isSimple ? value.filter((item) => isOfType(item, type)) : value.map(canonicalJson);
       return new Set(items).size === items.length;
     }
   } else if (isRecord(value)) {
