@@ -140,6 +140,8 @@ function assignChunks(graph, root, command, peers, chunks) {
     const late = Object.keys(LATE).find((name) => LATE[name].test(file));
     if (late !== undefined) return `late-${late}`;
     if (/^src\/(client\/testing\/|\w+\.ts$)/.test(file)) return undefined;
+    // A few kB, whichever of them an entry needs.
+    if (file.startsWith('src/client/frameworks/')) return 'frameworks';
     const room = roomOf(id, file);
     if (room === 'client' && ofService.has(id)) return ofCommand.has(id) ? 'client-parts' : 'client';
     if (room !== undefined && ofService.has(id)) return room;

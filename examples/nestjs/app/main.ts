@@ -1,42 +1,16 @@
 import 'reflect-metadata';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
 import { type DynamicModule, type INestMicroservice, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ClientsModule, type MicroserviceOptions, Transport } from '@nestjs/microservices';
+import { type MicroserviceOptions, Transport } from '@nestjs/microservices';
 import type { Graylane } from 'graylane';
+import { GRAYLANE } from 'graylane/nestjs';
 import { drainServer } from 'graylane/server';
-import { openGraylane } from './graylane';
-import { PAYMENTS, PaymentsClient } from './payments.client';
+import { ordersModule, packageName, protoPath } from './orders.module';
+import { type ChargeReply, PaymentsClient } from './payments.client';
 import { createPaymentsController } from './payments.controller';
 
-const protoPath = join(__dirname, '..', '..', '..', 'proto', 'payments.proto');
-const packageName = 'shop.v1';
 const CALLS = 1_000;
-
-class Application {}
-
-function createApplication(graylane: Graylane): DynamicModule {
-  return {
-    module: Application,
-    imports: [
-      ClientsModule.register([
-        {
-          name: PAYMENTS,
-          transport: Transport.GRPC,
-          options: {
-            package: packageName,
-            protoPath,
-            // All that Graylane asks for: its target for an address, and its channel options.
-            url: graylane.target('payments'),
-            channelOptions: graylane.channelOptions(),
-          },
-        },
-      ]),
-    ],
-    providers: [PaymentsClient],
-  };
-}
 
 async function serve(version: string): Promise<{ service: INestMicroservice; port: number }> {
   const port = await freePort();
@@ -70,11 +44,15 @@ async function main(): Promise<void> {
   Logger.overrideLogger(false);
   const stable = await serve('stable');
   const canary = await serve('canary');
-  const graylane = openGraylane([
-    { address: '127.0.0.1', port: stable.port, tags: ['stable'] },
-    { address: '127.0.0.1', port: canary.port, tags: ['canary'] },
-  ]);
-  const application = await NestFactory.createApplicationContext(createApplication(graylane), { logger: false });
+  const application = await NestFactory.create(
+    ordersModule([
+      { address: '127.0.0.1', port: stable.port, tags: ['stable'] },
+      { address: '127.0.0.1', port: canary.port, tags: ['canary'] },
+    ]),
+    { logger: false },
+  );
+  await application.listen(0, '127.0.0.1');
+  const graylane = application.get<Graylane>(GRAYLANE);
   const client = application.get(PaymentsClient);
 
   // The first calls of all, under labels of their own, so that many of them wait for the first resolution together.
@@ -99,10 +77,17 @@ async function main(): Promise<void> {
   const gray = await client.charge('o-2', graylane.metadata({ 'x-gray': 'canary' }));
   expectThat(gray.version === 'canary', `with metadata x-gray: canary: ${gray.version}`);
 
+  const url = await application.getUrl();
+  const order = (await (await fetch(`${url}/order`, { headers: { 'x-gray': 'canary' } })).json()) as ChargeReply;
+  expectThat(order.version === 'canary', `an HTTP request with x-gray: canary: ${order.version}`);
+  const health = await (await fetch(`${url}/health`)).json();
+  expectThat(health.payments?.status === 'up', `health: ${JSON.stringify(health)}`);
+
   const { drained } = await drainServer({ server: canary.service, settleMs: 0 });
   expectThat(drained, 'the canary is drained');
   await application.close();
-  await graylane.close();
+  const closed = await graylane.ready('payments').catch((error) => error.code);
+  expectThat(closed === 'CLIENT_CLOSED', `the client after the application: ${closed}`);
   await stable.service.close();
 }
 

@@ -1,0 +1,97 @@
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import fastify from 'fastify';
+import { describe, expect, it } from 'vitest';
+import { graylaneExpress } from '../../../../src/express';
+import { graylaneFastify } from '../../../../src/fastify';
+import { createGraylane, type Graylane, GraylaneError } from '../../../../src/index';
+import { closeAfterEach } from '../../../support/closers';
+
+const opened = closeAfterEach();
+
+function client(): Graylane {
+  const instances = { payments: [{ address: '127.0.0.1', port: 9 }] };
+  return opened(createGraylane({ instances }), (each) => each.close());
+}
+
+interface Started {
+  readonly url: string;
+  readonly graylane: Graylane;
+}
+
+const frameworks: readonly (readonly [name: string, start: (accept: readonly string[]) => Promise<Started>])[] = [
+  [
+    'Express',
+    async (accept) => {
+      const graylane = client();
+      const app = express();
+      app.use(graylaneExpress({ graylane, accept, adminPath: '/ops/graylane' }));
+      app.get('/labels', (_request, response) => void response.json(graylane.logFields()));
+      const server = opened(app.listen(0, '127.0.0.1'), (each) => void each.close());
+      await new Promise((resolve) => server.once('listening', resolve));
+      return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, graylane };
+    },
+  ],
+  [
+    'Fastify',
+    async (accept) => {
+      const graylane = client();
+      const app = opened(fastify(), (each) => each.close());
+      app.register(graylaneFastify, { client: graylane, accept, adminPath: '/ops/graylane' });
+      app.register(async (part) => {
+        part.get('/labels', async () => graylane.logFields());
+      });
+      return { url: await app.listen({ port: 0, host: '127.0.0.1' }), graylane };
+    },
+  ],
+];
+
+describe.each(frameworks)('the plugin of %s', (_, start) => {
+  it('reads the labels that are accepted, and no others', async () => {
+    const { url } = await start(['x-gray']);
+    const headers = { 'x-gray': 'canary', 'x-other': 'no' };
+    const fields = JSON.stringify(await (await fetch(`${url}/labels`, { headers })).json());
+    expect(fields).toContain('canary');
+    expect(fields).not.toContain('x-other');
+  });
+
+  it('serves the admin handler under its path, and nothing of it elsewhere', async () => {
+    const { url } = await start([]);
+    const inspected = await (await fetch(`${url}/ops/graylane/inspect`)).json();
+    expect(inspected).toMatchObject({ services: [] });
+    expect((await fetch(`${url}/inspect`)).status).toBe(404);
+    expect((await fetch(`${url}/ops/graylane-other/inspect`)).status).toBe(404);
+  });
+});
+
+describe('the plugin of Fastify', () => {
+  it('offers the client, and closes the one that it has made', async () => {
+    const app = fastify();
+    app.register(graylaneFastify, { client: { instances: { payments: [{ address: '127.0.0.1', port: 9 }] } } });
+    await app.ready();
+    const { graylane } = app as unknown as { readonly graylane: Graylane };
+    expect(graylane.inspect().services).toEqual([]);
+    await app.close();
+    await expect(graylane.ready('payments')).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
+  });
+
+  it('leaves a client open that somebody else made', async () => {
+    const graylane = client();
+    const app = fastify();
+    app.register(graylaneFastify, { client: graylane });
+    await app.close();
+    await expect(graylane.ready('payments')).resolves.toBeUndefined();
+  });
+});
+
+describe('a path for the admin handler', () => {
+  const bad = ['graylane', '/', '/a/', '/a*', '/a b', '', 7];
+  it.each(bad)('%j is refused', async (adminPath) => {
+    const graylane = client();
+    const options = { graylane, adminPath: adminPath as string };
+    expect(() => graylaneExpress(options)).toThrow(/graylaneExpress\.adminPath: .*\(expected: a path such as/);
+    const app = fastify();
+    app.register(graylaneFastify, { client: graylane, adminPath: adminPath as string });
+    await expect(app.ready()).rejects.toSatisfy((error) => GraylaneError.is(error));
+  });
+});
