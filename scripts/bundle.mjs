@@ -22,7 +22,7 @@ const LATE = {
   /** What few policies hold: filters, CIDR, versions, guards, config entries of Consul; and the words of a bad document. */
   rules:
     /^(src\/(client\/breaker\/guard\/(subset-guard|rolling-counts)|policy\/(chain\/|envoy-retries|filter\/|matchers\/(cidr|version)|synonyms))|node_modules\/(compare-versions|ipaddr\.js|@noble\/hashes)\/)/,
-  /** What serves the pages: loaded when a browser asks for one. */
+  /** What serves the pages: loaded with the first `adminHandler()`. */
   pages: /^src\/base\/web\//,
   /** What is not Consul's: instances and policies in code and files, what is kept in the state directory. */
   local:

@@ -1,9 +1,16 @@
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, expect } from 'vitest';
 
-/** Chromium of the system; `CHROMIUM_BIN` names another. */
-const BINARY = process.env['CHROMIUM_BIN'] ?? '/usr/bin/chromium';
+/** `CHROMIUM_BIN`, else the `chromium` on PATH. */
+function binary(): string {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const found = process.env['CHROMIUM_BIN'] ?? folders.map((each) => join(each, 'chromium')).find(existsSync);
+  if (found === undefined) throw new Error('chromium: not on PATH (expected: there, or named by CHROMIUM_BIN)');
+  return found;
+}
 
 /** What a page is tried at. */
 export const PHONE = { width: 360, height: 740 };
@@ -27,7 +34,7 @@ export function useBrowser(): { open(url: string, options?: PageOptions): Promis
   afterAll(async () => (await browser)?.close());
   return {
     async open(url, { allowed, ...options } = {}) {
-      browser ??= chromium.launch({ executablePath: BINARY, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+      browser ??= chromium.launch({ executablePath: binary(), args: ['--no-sandbox', '--disable-dev-shm-usage'] });
       const context = await (await browser).newContext({ viewport: DESK, locale: 'en-GB', ...options });
       contexts.push(context);
       const page = await context.newPage();

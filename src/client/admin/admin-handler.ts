@@ -15,6 +15,7 @@ interface AdminRequest extends WebRequest {
 /** A response of the same. What cannot be written to piece by piece gets all but the page's stream. */
 interface AdminResponse extends WebResponse, Partial<Pick<EventResponse, StreamKeys>> {}
 
+/** What a stream needs of a response beside what every answer does. */
 type StreamKeys = 'write' | 'on' | 'flushHeaders' | 'destroy' | 'writableLength';
 
 /** Answers a request; for `http`, Express and Fastify. */

@@ -29,7 +29,8 @@ export interface ProcessPageOptions {
 
 /** The viewers that look at the same service, or at none. */
 interface Topic {
-  readonly target: string | undefined;
+  /** Its name or target; it may become known later. */
+  readonly wanted: string | undefined;
   readonly viewers: Set<EventResponse>;
   /** What they know. */
   parts: Parts;
@@ -69,14 +70,11 @@ export class ProcessPage {
   /** Streams to a viewer of a service, by its name or target, or of none. False: there are too many viewers. */
   stream(response: EventResponse, wanted: string | undefined): boolean {
     if (this.#isClosed || !this.#viewers.add(response)) return false;
-    const service = wanted === undefined ? undefined : this.#find(wanted);
-    const target = service && formatTarget(service.target);
-    const decision = this.#options.decisions.total;
-    const topic = ofKey(this.#topics, target ?? '', () => ({
-      target,
+    const topic = ofKey(this.#topics, wanted ?? '', () => ({
+      wanted,
       viewers: new Set<EventResponse>(),
-      parts: this.#build(service),
-      decision,
+      parts: this.#build(this.#find(wanted)),
+      decision: this.#options.decisions.total,
     }));
     topic.viewers.add(response);
     response.on('close', () => this.#leave(topic, response));
@@ -92,7 +90,8 @@ export class ProcessPage {
     for (const [service, traffic] of this.#traffic) service.balancer.attemptListeners.delete(traffic);
   }
 
-  #find(wanted: string): Service | undefined {
+  #find(wanted: string | undefined): Service | undefined {
+    if (wanted === undefined) return undefined;
     for (const service of this.#options.services()) {
       if (service.service === wanted || formatTarget(service.target) === wanted) return service;
     }
@@ -101,7 +100,7 @@ export class ProcessPage {
 
   #leave(topic: Topic, response: EventResponse): void {
     topic.viewers.delete(response);
-    if (topic.viewers.size === 0) this.#topics.delete(topic.target ?? '');
+    if (topic.viewers.size === 0) this.#topics.delete(topic.wanted ?? '');
   }
 
   #use(isUsed: boolean): void {
@@ -120,7 +119,7 @@ export class ProcessPage {
   }
 
   #update(topic: Topic): void {
-    const service = topic.target === undefined ? undefined : this.#find(topic.target);
+    const service = this.#find(topic.wanted);
     const parts = this.#build(service);
     const change = changeBetween(topic.parts, parts);
     topic.parts = parts;

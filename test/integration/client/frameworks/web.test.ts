@@ -47,6 +47,15 @@ const frameworks: readonly (readonly [name: string, start: (accept: readonly str
 ];
 
 describe.each(frameworks)('the plugin of %s', (_, start) => {
+  it('leads a browser to the page, and to what the page loads', async () => {
+    const { url } = await start([]);
+    const page = await fetch(`${url}/ops/graylane`, { headers: { accept: 'text/html' } });
+    expect(page.url).toBe(`${url}/ops/graylane/`);
+    const script = /src="(\w+\.js)"/.exec(await page.text())?.[1] ?? '';
+    const loaded = await fetch(new URL(script, page.url));
+    expect([loaded.status, loaded.headers.get('content-type')]).toEqual([200, 'text/javascript; charset=utf-8']);
+  });
+
   it('reads the labels that are accepted, and no others', async () => {
     const { url } = await start(['x-gray']);
     const headers = { 'x-gray': 'canary', 'x-other': 'no' };
