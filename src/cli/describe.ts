@@ -8,6 +8,11 @@ export function describeEndpoint(endpoint: string, portName: string | undefined)
   return portName === undefined ? endpoint : `${endpoint} (${portName})`;
 }
 
+/** `100,000` */
+export function describeCount(count: number): string {
+  return count.toLocaleString('en');
+}
+
 /** A zone, and the region where that says more than the zone's own name: `eu-1/a`, `eu-north-1a`, `eu-1/`. */
 export function describeZone(zone: string | undefined, region: string | undefined): string {
   if (region === undefined || zone?.startsWith(region) === true) return zone ?? '';

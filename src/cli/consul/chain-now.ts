@@ -1,5 +1,6 @@
 import { parseChain } from '../../client/state/policy-sources/consul';
 import type { ConsulClient } from '../../consul/client';
+import { PLAIN_TIME_LIMIT_MS } from '../../consul/request';
 import { inDatacenter } from '../../ops/store/kv';
 import { compileChain } from '../../policy/chain/compile';
 import { isDefaultChain } from '../../policy/chain/decisions';
@@ -13,8 +14,6 @@ export interface Judged {
   readonly service: string;
   readonly datacenter: string | undefined;
 }
-
-const TIME_LIMIT_MS = 10_000;
 
 /**
  * What clients go by where there is no document: the chain of Consul's config entries, unless it is the default one.
@@ -32,7 +31,7 @@ export async function chainInForce(client: ConsulClient, { service, datacenter }
 
 /** The discovery chain of a service as Consul has it compiled now. Throws a CommandError. */
 export async function readChainNow(client: ConsulClient, service: string, dc: string | undefined): Promise<object> {
-  const how = { params: { service }, query: inDatacenter(dc), timeLimitMs: TIME_LIMIT_MS };
+  const how = { params: { service }, query: inDatacenter(dc), timeLimitMs: PLAIN_TIME_LIMIT_MS };
   const answer = await client.get({ path: '/discovery-chain/{service}', ...how });
   const chain = answer.kind === 'failure' ? answer.reason : parseChain(answer);
   if (typeof chain !== 'string') return chain;

@@ -3,6 +3,7 @@ import { defined } from '../../base/defined';
 import { readSigningKey } from '../../base/signing-keys';
 import type { ConsulClient } from '../../consul/client';
 import type { ConsulOptions } from '../../consul/options';
+import { PLAIN_TIME_LIMIT_MS } from '../../consul/request';
 import type { Signing } from '../../ops/store/signing';
 import { CommandError, codeOf } from '../command';
 import type { CommandIo } from '../io';
@@ -31,8 +32,6 @@ export interface ConsulConnection {
   everywhere(): Promise<readonly string[]>;
   close(): void;
 }
-
-const TIME_LIMIT_MS = 10_000;
 
 /** Opens the connection; asks nothing yet. Throws a CommandError or INVALID_OPTION; a token is never in them. */
 export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<ConsulConnection> {
@@ -103,7 +102,7 @@ export function namedDatacenters({ dc = '' }: ConsulFlags): readonly (string | u
 async function everyDatacenter(client: ConsulClient, address: string): Promise<readonly string[]> {
   const unreachable = (reason: string): CommandError =>
     new CommandError(2, `Consul at ${address}: ${reason}`, 'check --consul, CONSUL_HTTP_ADDR and the ACL token');
-  const answer = await client.get({ path: '/catalog/datacenters', timeLimitMs: TIME_LIMIT_MS });
+  const answer = await client.get({ path: '/catalog/datacenters', timeLimitMs: PLAIN_TIME_LIMIT_MS });
   if (answer.kind === 'failure') throw unreachable(answer.reason);
   const names: unknown = JSON.parse(answer.body.toString('utf8'));
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) {

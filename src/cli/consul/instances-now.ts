@@ -4,12 +4,10 @@ import { isFilterRefused } from '../../client/discovery/consul/filter-query';
 import { placeOf } from '../../client/discovery/consul/health-target';
 import type { ConsulClient } from '../../consul/client';
 import { parseHealth, parseKeys } from '../../consul/health-answer';
-import type { ConsulAnswer } from '../../consul/request';
+import { type ConsulAnswer, PLAIN_TIME_LIMIT_MS } from '../../consul/request';
 import { inDatacenter } from '../../ops/store/kv';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import { CommandError, orNone } from '../command';
-
-const TIME_LIMIT_MS = 10_000;
 
 /**
  * The instances of a service as Consul has them now, read once. Throws a CommandError when a datacenter does not
@@ -45,7 +43,12 @@ export async function readOne(
   };
   const get = (filter?: string): Promise<ConsulAnswer> => {
     const query = { ...scope, ...inDatacenter(datacenter), ...defined({ filter }) };
-    return client.get({ path: '/health/service/{service}', params: { service }, query, timeLimitMs: TIME_LIMIT_MS });
+    return client.get({
+      path: '/health/service/{service}',
+      params: { service },
+      query,
+      timeLimitMs: PLAIN_TIME_LIMIT_MS,
+    });
   };
   const answer = await get();
   if (answer.kind === 'failure') throw failed(answer.reason);
@@ -77,7 +80,7 @@ export async function readOne(
 export async function readServiceNames(
   client: ConsulClient,
   datacenter?: string,
-  timeLimitMs: number = TIME_LIMIT_MS,
+  timeLimitMs: number = PLAIN_TIME_LIMIT_MS,
 ): Promise<readonly string[] | undefined> {
   const answer = await client.get({ path: '/catalog/services', query: inDatacenter(datacenter), timeLimitMs });
   return answer.kind === 'failure' ? undefined : Object.keys(JSON.parse(answer.body.toString('utf8')) as object);

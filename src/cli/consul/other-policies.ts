@@ -1,13 +1,13 @@
 import { parseKvAnswer } from '../../client/state/policy-sources/consul';
 import type { ConsulClient } from '../../consul/client';
+import { PLAIN_TIME_LIMIT_MS } from '../../consul/request';
 import { inDatacenter } from '../../ops/store/kv';
+import { policyKeyOf } from '../../ops/store/policy-store';
 import { compilePolicy, emptyPlan, withOtherPolicies } from '../../policy/compile';
 import type { OtherPolicies } from '../../policy/places/other-services';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { chainInForce } from './chain-now';
-
-const TIME_LIMIT_MS = 10_000;
 
 /**
  * The plans joined with the policies of the services that they name, as Consul has them now. A policy that cannot be
@@ -34,9 +34,9 @@ async function policyNow(
   service: string,
   datacenter: string | undefined,
 ): Promise<Plan | undefined> {
-  const key = `graylane/policies/${service}`;
+  const key = policyKeyOf(service);
   const query = inDatacenter(datacenter);
-  const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
+  const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: PLAIN_TIME_LIMIT_MS });
   if (answer.kind === 'failure') return undefined;
   const reading = parseKvAnswer(answer, key);
   if (reading.kind === 'error') return undefined;

@@ -31,8 +31,8 @@ export function parseStatus(text: string): StatusName {
  */
 export function faultTarget(text: string, document: PolicyDocument): NonNullable<NamedFaultDocument['in']> {
   if (isLaneSubset(text)) return text as `lane ${string}`;
-  const [name = '', place] = text.split(' in ', 2);
-  const [first = '', second] = name.split('/', 2);
+  const [, name = text, place] = /^(.+?) in (.+)$/.exec(text) ?? [];
+  const [, first = name, second] = /^(.+?)\/(.+)$/.exec(name) ?? [];
   const isOther =
     second !== undefined ||
     (!Object.hasOwn(document.subsets ?? {}, first) &&

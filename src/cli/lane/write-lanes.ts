@@ -63,8 +63,9 @@ export async function deleteLane(name: string, flags: DeleteFlags, io: CommandIo
         `run graylane lane list, or graylane lane create ${name} --ttl 1s with its services`,
       );
     }
-    const planned = await inSlices([...named], async ([service, datacenters]) => {
-      const held = await heldBy(name, service, datacenters, session);
+    const planned = await inSlices([...named], async ([service, found]) => {
+      const held = await heldBy(name, found, session);
+      const datacenters = found.map(({ datacenter }) => datacenter);
       for (const text of held) io.note(`${io.colors.yellow('note')} ${text}`);
       const text = (stored: StoredPolicy): string => withoutLane(stored, name, flags.by, nowMs, held.length > 0);
       return planService({ service, text, again }, { ...session, datacenters }, own);
@@ -157,17 +158,18 @@ async function servicesNaming(
   name: string,
   by: string | undefined,
   session: StoreSession,
-): Promise<ReadonlyMap<string, readonly (string | undefined)[]>> {
-  const found = new Map<string, (string | undefined)[]>();
+): Promise<ReadonlyMap<string, readonly StoredPolicy[]>> {
+  const found = new Map<string, readonly StoredPolicy[]>();
   for (const datacenter of session.datacenters) {
     const stored = await orFailure(readEvery(session, datacenter));
     if ('failure' in stored) throw new CommandError(2, `${nameOf(datacenter)}: ${stored.failure}; nothing was written`);
-    for (const { service, policy } of stored) {
+    for (const each of stored) {
+      const { service, policy } = each;
       const { document } = validatePolicy(parseStored(policy?.text ?? ''), { service });
       const isNamed = laneDimensions(document ?? {}).some(
-        (each) => isMeant(each, by) && Object.hasOwn(each.ends ?? {}, name),
+        (dimension) => isMeant(dimension, by) && Object.hasOwn(dimension.ends ?? {}, name),
       );
-      if (isNamed) found.set(service, [...(found.get(service) ?? []), datacenter]);
+      if (isNamed) found.set(service, [...(found.get(service) ?? []), each]);
     }
   }
   return found;
@@ -176,16 +178,14 @@ async function servicesNaming(
 /** Why an end that is past stays: somebody is in the lane. */
 async function heldBy(
   name: string,
-  service: string,
-  datacenters: readonly (string | undefined)[],
-  { connection, policies }: StoreSession,
+  stored: readonly StoredPolicy[],
+  { connection }: StoreSession,
 ): Promise<readonly string[]> {
-  const [datacenter] = datacenters;
-  const dimensions = laneDimensions(documentOf(await policies.read(service, datacenter))).map(
-    ({ meta = LANE_META }) => ({
-      meta,
-    }),
-  );
+  const [first] = stored;
+  if (first === undefined) return [];
+  const { service } = first;
+  const dimensions = laneDimensions(documentOf(first)).map(({ meta = LANE_META }) => ({ meta }));
+  const datacenters = stored.map(({ datacenter }) => datacenter);
   const set = await readInstancesNow(connection.client, service, datacenters, [], { tolerant: true });
   const inside = instancesOf(set).filter((instance) => laneOf(instance, dimensions)?.includes(name) === true);
   if (inside.length === 0) return [];

@@ -1,4 +1,5 @@
 import type { ConsulClient } from '../../consul/client';
+import { PLAIN_TIME_LIMIT_MS } from '../../consul/request';
 import { exportChain } from '../../ops/chain/export';
 import { judgeChain } from '../../ops/chain/judge';
 import { inDatacenter } from '../../ops/store/kv';
@@ -10,8 +11,6 @@ import { type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { nameOf } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { type OutputFlags, presentImport } from './present-import';
-
-const TIME_LIMIT_MS = 10_000;
 
 /** `policy import-chain`. */
 export async function importChain(service: string, flags: ConsulFlags & OutputFlags, io: CommandIo): Promise<void> {
@@ -37,7 +36,7 @@ async function readResolver(
   service: string,
   dc: string | undefined,
 ): Promise<{ readonly entry: unknown; readonly unsaid: readonly PolicyProblem[] }> {
-  const how = { params: { service }, query: inDatacenter(dc), timeLimitMs: TIME_LIMIT_MS };
+  const how = { params: { service }, query: inDatacenter(dc), timeLimitMs: PLAIN_TIME_LIMIT_MS };
   const answer = await client.get({ path: '/config/service-resolver/{service}', ...how });
   const path = `service-resolver/${service}`;
   const message = `${path}: not read, so a subset that no call goes to yet may be missing: `;

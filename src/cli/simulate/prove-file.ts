@@ -2,6 +2,7 @@ import type { SourceText } from '../../ops/imports/sources';
 import type { Proof, ProofDifference } from '../../ops/proof/prove';
 import type { Plan } from '../../policy/plan';
 import { CommandError } from '../command';
+import { describeCount } from '../describe';
 import type { CommandIo } from '../io';
 import { findFiles, readText } from '../policy-files';
 
@@ -44,10 +45,10 @@ export async function proveAgainst(
 async function showProof(service: string, files: string, proof: Proof, io: CommandIo): Promise<void> {
   const { calls, agreed, told, untold, differences } = proof;
   const { bold, red, green } = io.colors;
-  io.line(`${bold(service)}  ${count(calls)} calls, made up around the conditions of ${files}`);
-  io.line(`${count(agreed)} agree`);
-  io.line(`${count(told)} differ where an import tells it`);
-  io.line((untold === 0 ? green : red)(`${count(untold)} differ otherwise`));
+  io.line(`${bold(service)}  ${describeCount(calls)} calls, made up around the conditions of ${files}`);
+  io.line(`${describeCount(agreed)} agree`);
+  io.line(`${describeCount(told)} differ where an import tells it`);
+  io.line((untold === 0 ? green : red)(`${describeCount(untold)} differ otherwise`));
   if (differences.length === 0) return;
   io.line();
   await io.table<ProofDifference>(differences, {
@@ -55,11 +56,7 @@ async function showProof(service: string, files: string, proof: Proof, io: Comma
     'route here': ({ route }) => route,
     'by the rule': ({ expected }) => expected,
     here: ({ found }) => found,
-    calls: (each) => count(each.calls),
+    calls: (each) => describeCount(each.calls),
     told: ({ isTold }) => (isTold ? 'yes' : 'no'),
   });
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en');
 }

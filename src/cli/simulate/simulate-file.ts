@@ -19,6 +19,7 @@ import { parseCallRecord } from '../../policy/routing/call-record';
 import { labelsOf } from '../../policy/routing/labels';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
+import { describeCount } from '../describe';
 import type { PolicySourceName } from '../flags';
 import type { CommandIo } from '../io';
 import { loadPolicy } from '../policy-files';
@@ -162,7 +163,7 @@ interface SimulationSource {
 async function showSimulation(report: SimulationReport, source: SimulationSource, io: CommandIo): Promise<void> {
   const { against } = report;
   const origin = source.from === 'synthetic' ? 'made up: half ordinary, the rest spread over the routes' : source.from;
-  io.line(`${io.colors.bold(report.service)}  ${count(report.calls)} calls (${origin})`);
+  io.line(`${io.colors.bold(report.service)}  ${describeCount(report.calls)} calls (${origin})`);
   showShares(report.revision, report.subsets, io);
   await showRoutes(report.routes, io);
   if (against !== undefined) {
@@ -193,7 +194,7 @@ async function showRoutes(routes: readonly SimulatedRoute[], io: CommandIo): Pro
   const rows = routes.flatMap((route) => route.subsets.map((share, at) => ({ ...route, share, isFirst: at === 0 })));
   await io.table(rows, {
     route: ({ isFirst, route }) => (isFirst ? route : ''),
-    calls: ({ isFirst, calls }) => (isFirst ? count(calls) : ''),
+    calls: ({ isFirst, calls }) => (isFirst ? describeCount(calls) : ''),
     'of all': ({ isFirst, percent }) => (isFirst ? `${percent.toFixed(2)} %` : ''),
     subset: ({ share }) => share.subset,
     observed: ({ share }) => `${share.percent.toFixed(2)} %`,
@@ -208,7 +209,7 @@ async function showMoves(
 ): Promise<void> {
   io.line();
   io.line(
-    `${count(moved.calls)} calls move (${moved.percent} %), ${count(moved.stickyCallers)} of ${count(stickyCallers)} sticky callers`,
+    `${describeCount(moved.calls)} calls move (${moved.percent} %), ${describeCount(moved.stickyCallers)} of ${describeCount(stickyCallers)} sticky callers`,
   );
   if (moves.length > 0) {
     await io.table(moves, {
@@ -216,19 +217,15 @@ async function showMoves(
       '': ({ from }) => `by ${from.route}`,
       to: ({ to }) => to.subset,
       ' ': ({ to }) => `by ${to.route}`,
-      calls: ({ calls }) => count(calls),
-      'sticky callers': (move) => count(move.stickyCallers),
+      calls: ({ calls }) => describeCount(calls),
+      'sticky callers': (move) => describeCount(move.stickyCallers),
     });
   }
-  const lost = `${count(stickyCallersLost)} sticky callers lost`;
+  const lost = `${describeCount(stickyCallersLost)} sticky callers lost`;
   if (stickyCallersLost === 0) io.line(io.colors.green(lost));
   else {
     const hint =
       'they leave subsets whose share did not shrink; keep name, base and stickBy, or give stickySalt the old name';
     io.line(`${io.colors.red(lost)}: ${hint}`);
   }
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en');
 }

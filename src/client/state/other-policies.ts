@@ -1,9 +1,16 @@
 import type { Logger } from '../../base/logger';
 import type { OtherPolicies } from '../../policy/places/other-services';
 import type { Plan } from '../../policy/plan';
-import { locateProblem } from '../../policy/policy-error';
 import type { PolicySource, PolicyWatch } from './policy-sources/source';
-import { nextPolicyState, type PolicyRules, type PolicyState, reportPolicyChange, UNREAD } from './policy-state';
+import {
+  nextPolicyState,
+  orLastKnownGood,
+  type PolicyRules,
+  type PolicyState,
+  pendingPolicy,
+  reportPolicyChange,
+  UNREAD,
+} from './policy-state';
 
 /** How a service gets at the policies of the services that its destinations name. */
 export interface OtherServices {
@@ -69,19 +76,14 @@ export class OtherPolicyWatches {
       const { plan, failure } = held.state;
       const known = states.get(service);
       if (known !== undefined && plan === undefined && failure !== undefined) held.state = { ...known, failure };
-      held.state = this.#orLastKnownGood(service, held.state);
+      held.state = orLastKnownGood(held.state, known?.plan);
     }
     this.#known = undefined;
   }
 
   /** Why they are not all known: `payments-v2: policy not known (HTTP 403)`. */
   pending(): readonly string[] {
-    return [...this.#held].flatMap(([service, { state }]) => {
-      if (state.plan !== undefined) return [];
-      const [problem] = state.rejected?.problems ?? [];
-      if (problem === undefined) return [`${service}: policy not known (${state.failure ?? 'no answer yet'})`];
-      return [`${service}: no policy is in force (refused: ${locateProblem(state.rejected?.place, problem)})`];
-    });
+    return [...this.#held].flatMap(([service, { state }]) => pendingPolicy(service, state) ?? []);
   }
 
   close(): void {
@@ -112,18 +114,14 @@ export class OtherPolicyWatches {
       const former = held.state;
       const isNew = former.plan === undefined && reading.kind !== 'present';
       const known = isNew ? this.#lastKnownGood.get(service) : undefined;
-      held.state = this.#orLastKnownGood(service, nextPolicyState(known ?? former, reading, rules));
+      const next = nextPolicyState(known ?? former, reading, rules);
+      held.state = orLastKnownGood(next, this.#lastKnownGood.get(service)?.plan);
       reportPolicyChange(this.#logger, service, former, held.state, rules.isObserving);
       if (held.state.plan === former.plan) return;
       this.#known = undefined;
       this.#onChange();
     });
     this.#held.set(service, { rules, watch, state: UNREAD });
-  }
-
-  #orLastKnownGood(service: string, state: PolicyState): PolicyState {
-    const plan = this.#lastKnownGood.get(service)?.plan;
-    return state.plan !== undefined || state.rejected === undefined || plan === undefined ? state : { ...state, plan };
   }
 
   #read(): OtherPolicies | undefined {

@@ -74,6 +74,23 @@ export function nextPolicyState(state: PolicyState, reading: PolicyReading, rule
   }
 }
 
+/**
+ * Where the newest was refused and nothing else is in force, what an earlier process went by is the last good one.
+ * `lastKnownGood`: its plan.
+ */
+export function orLastKnownGood(state: PolicyState, lastKnownGood: Plan | undefined): PolicyState {
+  const isStopped = state.plan === undefined && state.rejected !== undefined && lastKnownGood !== undefined;
+  return isStopped ? { ...state, plan: lastKnownGood } : state;
+}
+
+/** Why no policy of the service is known: `payments: policy not known (HTTP 403)`; undefined where one is in force. */
+export function pendingPolicy(service: string, { plan, rejected, failure }: PolicyState): string | undefined {
+  if (plan !== undefined) return undefined;
+  const [problem] = rejected?.problems ?? [];
+  if (problem === undefined) return `${service}: policy not known (${failure ?? 'no answer yet'})`;
+  return `${service}: no policy is in force (refused: ${locateProblem(rejected?.place, problem)})`;
+}
+
 /** Says once what changed between two states of a service's policy. */
 export function reportPolicyChange(
   logger: Logger,

@@ -4,7 +4,6 @@ import type { Logger } from '../../base/logger';
 import { shortfallsOf } from '../../policy/membership/shortfalls';
 import { decidingPlan, type InstanceSet, type Snapshot } from '../../policy/membership/snapshot';
 import type { Plan, PolicyProblem } from '../../policy/plan';
-import { locateProblem } from '../../policy/policy-error';
 import type { Source, SourceWatch } from '../discovery/source';
 import type { StateStore } from '../discovery/state-store';
 import { formatTarget, type Target } from '../grpc/target';
@@ -13,7 +12,15 @@ import { Backfill, type LastKnownGood } from './last-known-good';
 import { areLookupsKnown, describeUnansweredLookups, LookupWatches, withPeers } from './lookup-watches';
 import { OtherPolicyWatches, type OtherServices, type OtherStates } from './other-policies';
 import type { PolicySource, PolicyWatch } from './policy-sources/source';
-import { nextPolicyState, type PolicyRules, type PolicyState, reportPolicyChange, UNREAD } from './policy-state';
+import {
+  nextPolicyState,
+  orLastKnownGood,
+  type PolicyRules,
+  type PolicyState,
+  pendingPolicy,
+  reportPolicyChange,
+  UNREAD,
+} from './policy-state';
 import {
   describeUnknown,
   isFilterSettled,
@@ -137,7 +144,8 @@ export abstract class ServiceState {
       const former = this.policyState;
       // What was in force before an idle spell is still the last good policy when it can't be read again.
       const known = former.plan === undefined && reading.kind !== 'present' ? this.#lastKnownGood?.policy : undefined;
-      this.policyState = this.#orLastKnownGood(nextPolicyState(known ?? former, reading, rules));
+      const next = nextPolicyState(known ?? former, reading, rules);
+      this.policyState = orLastKnownGood(next, this.#lastKnownGood?.policy.plan);
       if (this.policyState.candidate === undefined) this.#stored = this.policyState;
       this.policyRead(former);
       reportPolicyChange(this.logger, service, former, this.policyState, rules.isObserving);
@@ -174,7 +182,7 @@ export abstract class ServiceState {
   /** Why there is no snapshot. */
   pendingReason(): string {
     const parts: string[] = [];
-    const { plan, failure, rejected } = this.policyState;
+    const { plan } = this.policyState;
     if (plan?.lookups !== undefined && this.sourceState !== undefined) {
       const states = this.#lookups?.states([plan], this.sourceState) ?? new Map();
       parts.push(...describeUnansweredLookups(plan, states));
@@ -186,12 +194,8 @@ export abstract class ServiceState {
       const reach = this.#reach(plan, this.sourceState, states);
       if (!isInstanceSetKnown(reach)) parts.push(describeUnknown(this.service, 'Consul', reach));
     }
-    if (plan === undefined) {
-      const [problem] = rejected?.problems ?? [];
-      const { service } = this;
-      if (problem === undefined) parts.push(`${service}: policy not known (${failure ?? 'no answer yet'})`);
-      else parts.push(`${service}: no policy is in force (refused: ${locateProblem(rejected?.place, problem)})`);
-    }
+    const pending = pendingPolicy(this.service, this.policyState);
+    if (pending !== undefined) parts.push(pending);
     parts.push(...this.#pendingElsewhere(), ...(this.#lists?.pending() ?? []));
     if (parts.length === 0) parts.push(`${this.service}: waiting for Consul to evaluate the policy's subset filters`);
     if (this.watchedSinceMs !== undefined) {
@@ -231,19 +235,11 @@ export abstract class ServiceState {
       if (this.#lastKnownGood !== undefined && plan === undefined && failure !== undefined) {
         this.policyState = { ...this.#lastKnownGood.policy, failure };
       }
-      this.policyState = this.#orLastKnownGood(this.policyState);
+      this.policyState = orLastKnownGood(this.policyState, this.#lastKnownGood?.policy.plan);
       for (const [name, values] of this.#lastKnownGood?.lists ?? []) this.#options.lists?.restore(name, values);
       if (this.#lastKnownGood?.others !== undefined) this.#others?.restore(this.#lastKnownGood.others);
       done();
     });
-  }
-
-  /**
-   * Where the newest was refused and nothing else is in force, what an earlier process went by is the last good one.
-   */
-  #orLastKnownGood(state: PolicyState): PolicyState {
-    const plan = this.#lastKnownGood?.policy.plan;
-    return state.plan !== undefined || state.rejected === undefined || plan === undefined ? state : { ...state, plan };
   }
 
   #rejoin(): void {

@@ -14,6 +14,7 @@ import type {
 import { MAX_SPLIT_ENTRIES } from '../../policy/limits';
 import { plainName } from '../../policy/places/destination';
 import { ALL_INSTANCES, type Plan, type PolicyProblem, type RoutePlan } from '../../policy/plan';
+import { isPlain } from '../imports/sound';
 import { aboutOther } from '../imports/targets';
 import { exportBalancing } from './export-balancing';
 import { exportHeaders } from './export-headers';
@@ -70,7 +71,7 @@ export function exportChain(content: unknown, { service, resolver }: ExportChain
   const said = decisions.filter((decision) => places.destinationOf(decision) !== undefined);
   const { balancing, subsets: balanced } = exportBalancing(plan, graph, places.own, said, report);
   reportConnectTimeout(plan, graph, report);
-  const kept = last !== undefined && saysNothing(last) ? routes.slice(0, -1) : routes;
+  const kept = last !== undefined && isPlain(last) ? routes.slice(0, -1) : routes;
   const timeoutMs = plan.routes.length === 0 ? shortened(plan.fallthrough.timeoutMs) : undefined;
   const subsets = { ...places.subsets };
   for (const [name, own] of balanced)
@@ -182,11 +183,6 @@ function retryOf({ split }: RoutePlan): RetryDocument | 'off' | undefined {
   const { maxAttempts, retryableStatusCodes } = retry;
   // Conditions of HTTP alone: nothing that a gRPC call ends with is retried.
   return retryableStatusCodes.length === 0 ? 'off' : { maxAttempts, retryableStatusCodes: [...retryableStatusCodes] };
-}
-
-/** What `default` says as well. */
-function saysNothing({ name: _, to, ...rest }: RouteDocument): boolean {
-  return plainName(to) !== undefined && Object.keys(rest).length === 0;
 }
 
 function reportConnectTimeout({ connectTimeoutMs }: Plan, graph: ChainGraph, report: ChainReport): void {

@@ -56,7 +56,7 @@ export function routeFailover(
   readonly differing: readonly WantedTiers[];
   readonly harm: number;
 } {
-  const own = wanted.map((tiers) => [...new Set(tiers.map(({ datacenter }) => datacenter))].slice(1));
+  const own = wanted.map(placesAfterFirst);
   const results = [undefined, ...own].map((failover) => {
     const harms = wanted.map((tiers) => {
       const route = { place: pinOf(tiers, order), failover };
@@ -66,6 +66,11 @@ export function routeFailover(
     return { failover, differing, harm: harms.reduce((sum, each) => sum + each, 0) };
   });
   return results.reduce((best, each) => (each.harm < best.harm ? each : best));
+}
+
+/** Each place once, without the one where it begins. */
+function placesAfterFirst(tiers: WantedTiers): readonly string[] {
+  return [...new Set(tiers.map(({ datacenter }) => datacenter))].slice(1);
 }
 
 /** 0: the same. Who loses a place to fail over to is worse off than who gets one more, or another order. */
@@ -92,7 +97,7 @@ export function chooseOrder(
 ): WrittenOrder {
   const all = routes.flat();
   const localOnes = all.filter((tiers) => pinOf(tiers, { local }) === undefined);
-  const orders = localOnes.map((tiers) => [...new Set(tiers.map(({ datacenter }) => datacenter))].slice(1));
+  const orders = localOnes.map(placesAfterFirst);
   const failovers = [[...new Set(orders.flat())], ...orders];
   const fallbacks = chooseFallbacks(all, isOwn);
   const pinned = [...fallbacks].flatMap(([subset, fallback]) =>

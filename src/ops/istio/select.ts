@@ -14,6 +14,10 @@ export interface IstioView {
 export const MESH = 'mesh';
 const SELECTED_KINDS: readonly string[] = ['VirtualService', 'DestinationRule'];
 const MOST_LISTED = 20;
+const MORE_SPECIFIC = 'another one has a more specific host, which alone holds, as in Istio';
+
+/** How closely a resource's host fits the service; undefined: not at all. */
+type FitOf = (resource: Resource) => number | undefined;
 
 /** Whose rules are wanted, or why that is not plain. */
 export type ServiceChoice = { readonly host: Host; readonly shown: string } | { readonly fault: string };
@@ -88,7 +92,7 @@ export function selectRules(
     const parsed = parseHost(text, namespace);
     return parsed && complete(parsed);
   };
-  const fitOf = (resource: Resource): number | undefined => {
+  const fitOf: FitOf = (resource) => {
     const fits = textsOf(resource).flatMap((text) => {
       const named = hostOf(text, resource.namespace);
       if (named !== undefined) return fullName(named) === wanted ? Number.POSITIVE_INFINITY : [];
@@ -98,15 +102,11 @@ export function selectRules(
   };
   const all = resources.filter(({ kind }) => kind === 'VirtualService');
   const delegates = all.filter((each) => textsOf(each).length === 0);
-  const fitting = byAge(all).flatMap((resource) => {
-    const found = fitOf(resource);
-    return found === undefined ? [] : [{ resource, fit: found }];
-  });
-  const bound = fitting.filter(({ resource }) => isBound(resource, gateways));
-  const best = Math.max(...bound.map((each) => each.fit));
-  const governing = bound.filter((each) => each.fit === best).map(({ resource }) => resource);
+  const fitting = byAge(all).filter((each) => fitOf(each) !== undefined);
+  const bound = fitting.filter((each) => isBound(each, gateways));
+  const governing = mostSpecific(bound, fitOf);
   const services = gateways.includes(MESH) ? governing.slice(0, 1) : governing;
-  for (const { resource } of fitting) tellLeftOut(resource, services, governing, gateways);
+  for (const resource of fitting) tellLeftOut(resource, services, governing, gateways);
   if (services.length > 1) {
     report.note(
       `${services.map(({ path }) => path).join(', ')}: a gateway joins them in no certain order; here the oldest is first`,
@@ -135,6 +135,12 @@ export function selectRules(
   };
 }
 
+/** Of resources whose hosts fit, those whose host fits best. */
+function mostSpecific(fitting: readonly Resource[], fitOf: FitOf): readonly Resource[] {
+  const best = Math.max(...fitting.map((each) => fitOf(each) ?? 0));
+  return fitting.filter((each) => fitOf(each) === best);
+}
+
 function tellLeftOut(
   resource: Resource,
   services: readonly Resource[],
@@ -155,7 +161,7 @@ function tellLeftOut(
     return;
   }
   if (!governing.includes(resource)) {
-    report.note(`${path}.spec.hosts`, 'another one has a more specific host, which alone holds, as in Istio');
+    report.note(`${path}.spec.hosts`, MORE_SPECIFIC);
     return;
   }
   const first = services[0]?.path;
@@ -185,24 +191,10 @@ export function namesGateway(
 }
 
 /** Rules of the most specific host, and of those the ones in its own namespace where there are any. */
-function selectDestinationRules(
-  rules: readonly Resource[],
-  host: Host,
-  fitOf: (resource: Resource) => number | undefined,
-): readonly Resource[] {
-  const fitting = byAge(rules).flatMap((resource) => {
-    const found = fitOf(resource);
-    return found === undefined ? [] : [{ resource, fit: found }];
-  });
-  const best = Math.max(...fitting.map((each) => each.fit));
-  const specific = fitting.filter((each) => each.fit === best).map(({ resource }) => resource);
-  for (const { resource, fit: found } of fitting) {
-    if (found !== best)
-      resource.report.note(
-        `${resource.path}.spec.host`,
-        'another one has a more specific host, which alone holds, as in Istio',
-      );
-  }
+function selectDestinationRules(rules: readonly Resource[], host: Host, fitOf: FitOf): readonly Resource[] {
+  const fitting = byAge(rules).filter((each) => fitOf(each) !== undefined);
+  const specific = mostSpecific(fitting, fitOf);
+  for (const each of fitting) if (!specific.includes(each)) each.report.note(`${each.path}.spec.host`, MORE_SPECIFIC);
   const home = specific.filter(
     ({ namespace }) => namespace === undefined || host.namespace === undefined || namespace === host.namespace,
   );

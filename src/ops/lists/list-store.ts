@@ -1,5 +1,6 @@
 import type { ConsulClient } from '../../consul/client';
 import { readKvAnswer } from '../../consul/kv-entry';
+import { PLAIN_TIME_LIMIT_MS } from '../../consul/request';
 import { parseValueList, type ValueList } from '../../policy/value-list';
 import { inDatacenter, namesBelow, unavailable } from '../store/kv';
 
@@ -26,7 +27,6 @@ interface ListChange {
 /** Clients read `graylane/lists/NAME`; the text before the last change is kept beside, so that it can be undone. */
 const PREFIX = 'graylane/lists';
 const FORMER_PREFIX = 'graylane/lists-former';
-const TIME_LIMIT_MS = 10_000;
 /** The first line of what is written. */
 const HEADER = /^# (\S+) by (\S+): (.*)$/;
 
@@ -90,7 +90,7 @@ async function readKey(
   datacenter: string | undefined,
 ): Promise<StoredList | undefined> {
   const query = inDatacenter(datacenter);
-  const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
+  const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: PLAIN_TIME_LIMIT_MS });
   if (answer.status === 404) return undefined;
   if (answer.kind === 'failure') throw unavailable(key, answer.reason);
   const entry = readKvAnswer(answer, key);
@@ -110,7 +110,13 @@ async function put(
   index?: string,
 ): Promise<boolean> {
   const query = { ...inDatacenter(datacenter), ...(index === undefined ? {} : { cas: index }) };
-  const answer = await client.put({ path: '/kv/{key}', params: { key }, query, body, timeLimitMs: TIME_LIMIT_MS });
+  const answer = await client.put({
+    path: '/kv/{key}',
+    params: { key },
+    query,
+    body,
+    timeLimitMs: PLAIN_TIME_LIMIT_MS,
+  });
   if (answer.kind === 'failure') throw unavailable(key, answer.reason);
   return answer.body.toString('utf8').trim() === 'true';
 }

@@ -92,7 +92,6 @@ interface Move {
 
 /** Sends calls through one plan, or two, and counts where they go. Pure but for its random numbers. */
 export class Simulation {
-  readonly #env: RoutingEnvironment;
   readonly #service: string;
   readonly #before: Tally;
   readonly #after: Tally | undefined;
@@ -110,25 +109,25 @@ export class Simulation {
    */
   constructor(plan: Plan, against: Plan | undefined, random: Random, lanesOf: LanesOf = assumedLanes) {
     this.#service = plan.service;
-    this.#before = new Tally(plan, lanesOf(plan));
-    this.#after = against && new Tally(against, lanesOf(against));
     const draw = (): number => {
       if (this.#draw < 0) this.#draw = random();
       return this.#draw;
     };
     // The wall clock decides whether an override is in force.
-    this.#env = { clock: systemClock, random: draw };
+    const tallyOf = (each: Plan): Tally => new Tally(each, { clock: systemClock, random: draw, lanes: lanesOf(each) });
+    this.#before = tallyOf(plan);
+    this.#after = against && tallyOf(against);
   }
 
   /** Decides one call by the code that decides real ones. */
   add(call: RoutingInput): void {
     this.#draw = -1;
     this.#calls += 1;
-    const from = this.#before.decide(call, this.#env);
+    const from = this.#before.decide(call);
     const caller = this.#before.callerOf(from, call);
     if (caller !== undefined) this.#callers.add(caller);
     if (this.#after === undefined) return;
-    const to = this.#after.decide(call, this.#env);
+    const to = this.#after.decide(call);
     if (destinationName(to.destination) === destinationName(from.destination)) return;
     this.#noteMove(from, to, caller ?? this.#after.callerOf(to, call), this.#after);
   }
@@ -170,17 +169,16 @@ class Tally {
   readonly #outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
   readonly #counts = new Map<Decision, number>();
   readonly #routes: ReadonlyMap<string, RoutePlan>;
-  readonly #lanes: LaneLookup | undefined;
+  readonly #env: RoutingEnvironment;
 
-  constructor(plan: Plan, lanes: LaneLookup | undefined) {
+  constructor(plan: Plan, env: RoutingEnvironment) {
     this.#plan = plan;
-    this.#lanes = lanes;
+    this.#env = env;
     this.#routes = new Map(plan.routes.map((route) => [route.name, route]));
   }
 
-  decide(call: RoutingInput, env: RoutingEnvironment): Decision {
-    const own = this.#lanes === undefined ? env : { ...env, lanes: this.#lanes };
-    const decision = decide(this.#plan, call, this.#outcome, own);
+  decide(call: RoutingInput): Decision {
+    const decision = decide(this.#plan, call, this.#outcome, this.#env);
     this.#counts.set(decision, (this.#counts.get(decision) ?? 0) + 1);
     return decision;
   }

@@ -1,6 +1,7 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
 import type { ConsulClient } from '../../consul/client';
+import { PLAIN_TIME_LIMIT_MS } from '../../consul/request';
 
 /** An operation on one key within a transaction. Indexes are decimal text: they may lie beyond 2^53. */
 export type KvOperation =
@@ -34,8 +35,6 @@ export type TransactionOutcome =
 
 /** Consul refuses bodies above its `txn_max_req_len`, 512 KiB unless configured otherwise. */
 const TRANSACTION_BYTES = 512 * 1024;
-const TIME_LIMIT_MS = 10_000;
-
 /** All of it or nothing, in one datacenter. Never rejects. */
 export async function transact(
   client: ConsulClient,
@@ -48,7 +47,7 @@ export async function transact(
     return { kind: 'refused', reason };
   }
   const query = inDatacenter(datacenter);
-  const answer = await client.put({ path: '/txn', query, body, timeLimitMs: TIME_LIMIT_MS });
+  const answer = await client.put({ path: '/txn', query, body, timeLimitMs: PLAIN_TIME_LIMIT_MS });
   if (answer.kind === 'failure') {
     const isRefusal = answer.status !== undefined && answer.status >= 400 && answer.status < 500;
     return { kind: isRefusal ? 'refused' : 'unknown', reason: answer.reason };
@@ -127,7 +126,7 @@ export async function listKeys(
   datacenter: string | undefined,
 ): Promise<readonly string[] | { readonly reason: string }> {
   const query = { keys: '', ...inDatacenter(datacenter) };
-  const answer = await client.get({ path: `/kv/${prefix}`, query, timeLimitMs: TIME_LIMIT_MS });
+  const answer = await client.get({ path: `/kv/${prefix}`, query, timeLimitMs: PLAIN_TIME_LIMIT_MS });
   // Consul answers 404 where no key matches.
   if (answer.status === 404) return [];
   return answer.kind === 'failure' ? answer : (JSON.parse(answer.body.toString('utf8')) as readonly string[]);
@@ -149,7 +148,7 @@ export async function namesBelow(
  */
 export async function assertReadable(client: ConsulClient, key: string, datacenter: string | undefined): Promise<void> {
   const query = inDatacenter(datacenter);
-  const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
+  const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: PLAIN_TIME_LIMIT_MS });
   if (answer.kind === 'failure') throw unavailable(key, answer.reason);
 }
 

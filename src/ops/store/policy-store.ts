@@ -70,12 +70,17 @@ export interface PolicyStoreOptions {
 }
 
 const POLICY_PREFIX = 'graylane/policies';
+
+/** Where the policy of a service stands in Consul KV. */
+export function policyKeyOf(service: string): string {
+  return `${POLICY_PREFIX}/${service}`;
+}
 const HISTORY_PREFIX = 'graylane/history';
 const NUMBER_DIGITS = 10;
 
 export function createPolicyStore({ client, signing }: PolicyStoreOptions): PolicyStore {
   const read = async (service: string, datacenter: string | undefined): Promise<StoredPolicy> => {
-    const policyKey = `${POLICY_PREFIX}/${service}`;
+    const policyKey = policyKeyOf(service);
     const historyKey = `${HISTORY_PREFIX}/${service}/`;
     const outcome = await transact(client, datacenter, [
       { verb: 'get-tree', key: policyKey },
@@ -153,7 +158,7 @@ function planWrite({ before, text, kind, author, message, time }: PolicyChange):
   const oldest = history[removed]?.number ?? pending[0]?.number ?? provisional.number;
   const entry = add({ kind, author, message, document: text }, oldest);
   const operations: KvOperation[] = [
-    { verb: 'cas', key: `${POLICY_PREFIX}/${service}`, index: policy?.index ?? '0', value: text },
+    { verb: 'cas', key: policyKeyOf(service), index: policy?.index ?? '0', value: text },
     ...(last === undefined ? [] : [{ verb: 'check-index', key: last.key, index: last.modifyIndex } as const]),
     ...[...pending, entry].map((each): KvOperation => {
       return { verb: 'cas', key: entryKey(service, each.number), index: '0', value: encodeEntry(each) };

@@ -111,6 +111,7 @@ describe('graylane drill', () => {
     expect(await planned('canary in peer cloud')).toEqual({ subset: 'canary', peer: 'cloud' });
     expect(await planned('led-v2/blue')).toEqual({ service: 'led-v2', subset: 'blue' });
     expect(await planned('led-v2/blue in dc2')).toEqual({ service: 'led-v2', subset: 'blue', datacenter: 'dc2' });
+    expect(await planned('led-v2/blue/green')).toMatch(/led-v2\/blue\/green \(expected: one that a route/);
     expect(await planned('led-v2')).toMatch(
       /led-v2 \(expected: one that a route, .* leads to: led-v2\/blue; for all of its callers a fault in its own/,
     );

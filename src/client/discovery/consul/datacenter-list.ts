@@ -3,6 +3,7 @@ import { Emitter, type Subscription, subscription } from '../../../base/emitter'
 import { backoffMs } from '../../../base/pacing';
 import { sameItems } from '../../../base/same-items';
 import { parseJsonArray } from '../../../consul/health-answer';
+import { PLAIN_TIME_LIMIT_MS } from '../../../consul/request';
 import type { ConsulDeps } from './health-target';
 
 /** Which datacenters a watch covers. Undefined stands for the agent's own, whatever its name. */
@@ -14,7 +15,6 @@ export interface DatacenterList {
 }
 
 const POLL_MS = 60_000;
-const TIME_LIMIT_MS = 10_000;
 /** A server that has just restarted does not see the others yet. */
 const MISSES_BEFORE_DROPPED = 3;
 
@@ -49,7 +49,7 @@ export function watchAllDatacenters(deps: ConsulDeps): DatacenterList {
   const poll = async (): Promise<void> => {
     const answer = await client.get({
       path: '/catalog/datacenters',
-      timeLimitMs: TIME_LIMIT_MS,
+      timeLimitMs: PLAIN_TIME_LIMIT_MS,
       signal: abort.signal,
     });
     const list = answer.kind === 'answer' ? parseJsonArray(answer.body.toString('utf8')) : answer.reason;

@@ -42,7 +42,8 @@ export interface FieldNames {
   readonly areMapsKnown: boolean;
 }
 
-function plain(name: string): string {
+/** The name of a field, the same as it is in its file and in code: `createdAt` and `created_at`. */
+export function plain(name: string): string {
   return name.replaceAll('_', '').toLowerCase();
 }
 

@@ -1,4 +1,4 @@
-import type { FieldNames } from './differing-fields';
+import { type FieldNames, plain } from './differing-fields';
 
 /*
  * A decoder gives a map as a plain object whose keys are data. Definitions of @grpc/proto-loader carry the descriptors
@@ -33,11 +33,6 @@ export function fieldNamesOf(responseType: unknown): FieldNames {
   const found: FieldNames = { isMap: (field) => names.has(plain(field)), areMapsKnown: true };
   known.set(files, found);
   return found;
-}
-
-/** As it is in the file and as it is in code. */
-function plain(name: string): string {
-  return name.replaceAll('_', '').toLowerCase();
 }
 
 function addMaps(message: Buffer, names: Set<string>): void {
