@@ -37,7 +37,10 @@ async function readAll(service: string | undefined, { rollouts }: StoreSession):
 /** `holder`: the controller that drives it. */
 type FoundRollout = { readonly record: RolloutRecord; readonly holder: string | undefined };
 
-/** Redraws on a terminal, prints a line for each change in a pipe. Ends with the last rollout, or when interrupted. */
+/**
+ * Redraws on a terminal, prints a line for each change in a pipe. Ends with the last rollout, or when interrupted;
+ * with 3 when one was taken back.
+ */
 async function watch(service: string | undefined, session: StoreSession, io: CommandIo): Promise<void> {
   const { interrupted } = io;
   const isLive = io.isTerminal && !io.asJson;
@@ -58,7 +61,10 @@ async function watch(service: string | undefined, session: StoreSession, io: Com
       }
     }
     if (isLive && problem !== undefined) io.line(io.colors.yellow(problem));
-    if (found.every(({ record }) => hasEnded(record.progress))) return;
+    if (found.every(({ record }) => hasEnded(record.progress))) {
+      if (found.some(({ record }) => record.progress.state.kind === 'aborted')) io.exitCode = 3;
+      return;
+    }
     await sleep(LOOK_MS, interrupted);
     const next = await orFailure(readAll(service, session));
     if ('failure' in next) {
