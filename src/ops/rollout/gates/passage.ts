@@ -1,6 +1,6 @@
 import { shortenMiddle } from '../../../base/shorten';
 import { openBackground, rollBack } from '../measurement';
-import { type AskedGate, type GateMoment, type Passage, type RolloutProgress, without } from '../progress';
+import { type AskedGate, addNotice, type GateMoment, type Passage, type RolloutProgress, without } from '../progress';
 import { gatesBefore } from './gate-order';
 import { closedSchedule } from './schedule';
 
@@ -122,7 +122,8 @@ export function takeGateAnswer(progress: RolloutProgress, answer: GateAnswer, no
         ...without(progress, 'window', 'waitingFor', 'stepSinceMs'),
         passage: { step, opened },
       };
-      return { ...asked, state: { kind: 'inconclusive', message, sinceMs: nowMs } };
+      const held: RolloutProgress = { ...asked, state: { kind: 'inconclusive', message, sinceMs: nowMs } };
+      return addNotice(held, 'inconclusive', message, nowMs);
     }
   }
 }

@@ -144,10 +144,11 @@ describe('gates', () => {
   });
 
   it('that do not answer five times in a row make the rollout inconclusive; resume asks afresh', () => {
-    const world = start({ steps: [{ setWeight: 5 }, { gate: 'load' }] });
+    const world = start({ steps: [{ setWeight: 5 }, { gate: 'load' }], notify: ['log'] });
     run(world, times('error', 'error', 'closed', 'error', 'error', 'error', 'error', 'error'));
     expect(world.progress.state).toMatchObject({ kind: 'inconclusive', message: 'gate load does not answer' });
     expect(world.log.filter((each) => each.startsWith('load'))).toHaveLength(8);
+    expect(world.log.at(-1)).toBe('notify');
     world.progress = resumeRollout(world.progress) ?? world.progress;
     run(world, times('error', 'error', 'error', 'error', 'open'));
     expect(world.progress.state.kind).toBe('completed');
