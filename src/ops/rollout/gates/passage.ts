@@ -30,7 +30,9 @@ export function holdBeforeStep(
   const opened = passage?.step === step ? passage.opened : [];
   const closed = closedSchedule(document.schedule, nowMs);
   if (closed !== undefined) {
-    if (passage?.step === step && passage.closedUntilMs === closed.untilMs) return { isHeld: true, progress };
+    if (passage?.step === step && passage.closedUntilMs === closed.untilMs) {
+      return { isHeld: true, progress: openBackground(progress, nowMs) };
+    }
     const held = { ...progress, waitingFor: closed.message, passage: { step, opened, closedUntilMs: closed.untilMs } };
     return { isHeld: true, progress: openBackground(held, nowMs) };
   }
@@ -67,8 +69,10 @@ export function waiveHold(progress: RolloutProgress): RolloutProgress | undefine
 
 /** Begins a step that is a gate. */
 export function openGateStep(progress: RolloutProgress, gate: string, nowMs: number): RolloutProgress {
-  const asking = firstQuestion(gate, 'step', nowMs);
-  return openBackground({ ...progress, passage: { step: progress.step, opened: [], asking } }, nowMs);
+  const { step, passage } = progress;
+  const opened = passage?.step === step ? passage.opened : [];
+  const asked = { ...progress, passage: { step, opened, asking: firstQuestion(gate, 'step', nowMs) } };
+  return openBackground(asked, nowMs);
 }
 
 function firstQuestion(gate: string, when: GateMoment, nowMs: number): AskedGate {

@@ -245,6 +245,17 @@ describe('the schedule', () => {
     expect(world.progress.state.kind).toBe('completed');
   });
 
+  it('is held on after a pause by hand, and watched', () => {
+    const steps = [{ setWeight: 5 }, { pause: { durationMs: 7_200_000 } }, { setWeight: 50 }];
+    const world = start({ schedule, steps }, Date.parse('2026-11-27T16:00:00Z'));
+    run(world, undefined, { untilMs: Date.parse('2026-11-27T19:00:00Z') });
+    expect(world.progress).toMatchObject({ step: 2, waitingFor: expect.stringContaining('sat 09:00') });
+    world.progress = pauseRollout(world.progress, 'operator', 'lunch', world.nowMs) ?? world.progress;
+    world.progress = resumeRollout(world.progress) ?? world.progress;
+    run(world, undefined, { measured: BAD, untilMs: world.nowMs + 60_000 });
+    expect(world.progress.state).toMatchObject({ kind: 'aborted', why: 'analysis' });
+  });
+
   it('is passed by promote', () => {
     const world = start(
       { schedule: { freeze: [{ from: '2026-11-01T00:00:00Z', until: '2026-12-31T00:00:00Z' }] } },
