@@ -166,6 +166,8 @@ function readSubset(answer: unknown, name: 'canary' | 'stable'): SubsetMetrics {
       durations: durations === undefined ? undefined : readHistogram(durations, `${name}.durations`),
       openBreakers: count('openBreakers'),
       fallbacks: count('fallbacks'),
+      compared: count('compared'),
+      differing: count('differing'),
     }),
   };
 }

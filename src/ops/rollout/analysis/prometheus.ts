@@ -59,14 +59,19 @@ export async function measureSubsets(
     selector: `{__name__=~"graylane_fallbacks(_total)?",${service},graylane_subset=~${subsets}}`,
     summed: 'graylane_served_by',
   };
+  const comparisons: Counter = {
+    selector: `{__name__=~"graylane_mirror_compared(_total)?",${service},graylane_subset=~${subsets}}`,
+    summed: 'graylane_route',
+  };
   const breakers = `sum by (graylane_subset) (graylane_breaker_state{${service},graylane_level="subset",graylane_state=~"open|halfOpen",graylane_subset=~${subsets}})`;
   // Of targets that have this service.
   const own = `and ignoring (${OF_SERIES}) (max without (${OF_SERIES}) (${attempts} @ end()))`;
   const stepMs = Math.max(1, Math.ceil((nowMs - sinceMs) / STEPS));
   const fine: Range = { endMs: Math.floor(nowMs), stepMs, steps: STEPS };
-  const [ended, shed, scraped, present, begun, open] = await Promise.all([
+  const [ended, shed, mirrored, scraped, present, begun, open] = await Promise.all([
     readCounter(server, counted, fine),
     readCounter(server, fallbacks, fine),
+    readCounter(server, comparisons, fine),
     queryPrometheusRange(server, `max without (${OF_SERIES}) (timestamp(${attempts}))`, fine),
     queryPrometheusRange(server, `max without (${OF_SERIES}) (timestamp(${begin}) ${own})`, fine),
     queryPrometheusRange(server, `max without (${OF_SERIES}) (${begin} ${own})`, fine),
@@ -77,6 +82,7 @@ export async function measureSubsets(
   const attemptsRead = readGrowth(freshOnly(ended, logs), logs, steps, sinceMs);
   refuseGaps(attemptsRead);
   const fallbacksRead = readGrowth(freshOnly(shed, logs), logs, steps, sinceMs);
+  const comparedRead = readGrowth(freshOnly(mirrored, logs), logs, steps, sinceMs);
   const every = stride(logs.size);
   const coarse: Range = { endMs: fine.endMs, stepMs: stepMs * every, steps: STEPS / every };
   // Numbered as the log is.
@@ -94,6 +100,8 @@ export async function measureSubsets(
     const ofSubset = ({ labels: of }: Growth): boolean => of['graylane_subset'] === subset;
     const calls = attemptsRead.growths.filter(ofSubset);
     const failed = calls.filter(({ labels: of }) => failureCodes.has(of[STATUS[0]] ?? of[STATUS[1]] ?? ''));
+    const compared = comparedRead.growths.filter(ofSubset);
+    const differing = compared.filter(({ labels: of }) => of['graylane_mirror_result'] === 'differing');
     const histogram = histogramOf(tookRead.growths.filter(({ labels: of }) => of['graylane_served_by'] === subset));
     return {
       calls: sum(calls),
@@ -101,6 +109,7 @@ export async function measureSubsets(
       ...defined({ durations: histogram }),
       openBreakers: sum(open.filter(({ labels: of }) => of['graylane_subset'] === subset)),
       fallbacks: sum(fallbacksRead.growths.filter(ofSubset)),
+      ...(compared.length === 0 ? {} : { compared: sum(compared), differing: sum(differing) }),
     };
   };
   return { canary: figuresOf(canary), stable: figuresOf(stable) };
