@@ -44,6 +44,7 @@ const sliced = [
   'test/integration/policy/proof/entries.test.ts',
   'test/integration/policy/proof/istio.test.ts',
   'test/integration/propagation/three-hops.test.ts',
+  'test/integration/rollout/analysis/gaps.test.ts',
   'test/integration/rollout/simulation.test.ts',
   'test/integration/rollout/waves/waves-crash.test.ts',
 ];

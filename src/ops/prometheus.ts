@@ -26,14 +26,58 @@ const MOST_CHARACTERS = 300;
  * labels. Rejects with an {@link HttpError}.
  */
 export async function queryPrometheus(
-  { url, method, ...request }: PrometheusServer,
+  server: PrometheusServer,
   expression: string,
   atMs?: number,
 ): Promise<readonly Sample[]> {
+  const time: Record<string, string> = atMs === undefined ? {} : { time: inSeconds(atMs) };
+  return samplesOf(await ask(server, 'query', { query: expression, ...time }));
+}
+
+/** One series of a range query. `values` are by the number of the step, from 0; a step without a value is absent. */
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly values: ReadonlyMap<number, number>;
+}
+
+/** The steps of a range query: the last is at `endMs`. Whole milliseconds. */
+export interface Range {
+  readonly endMs: number;
+  readonly stepMs: number;
+  /** One step less than values. */
+  readonly steps: number;
+}
+
+/** Runs a range query: https://prometheus.io/docs/prometheus/latest/querying/api/#range-queries. Rejects likewise. */
+export async function queryPrometheusRange(
+  server: PrometheusServer,
+  expression: string,
+  { endMs, stepMs, steps }: Range,
+): Promise<readonly Series[]> {
+  const startMs = endMs - steps * stepMs;
+  const form = { query: expression, start: inSeconds(startMs), end: inSeconds(endMs), step: inSeconds(stepMs) };
+  const data = await ask(server, 'query_range', form);
+  const type = ownValue(data, 'resultType');
+  const result = ownValue(data, 'result');
+  if (type !== 'matrix' || !Array.isArray(result)) {
+    throw new HttpError(`a result of type ${String(type)} (expected: a matrix)`);
+  }
+  return result.map((each: unknown) => {
+    const pairs = ownValue(each, 'values');
+    const samples = (Array.isArray(pairs) ? pairs : []).map((pair) => sampleOf({}, pair));
+    const values = samples.map(({ at, value }) => [Math.round((at * 1_000 - startMs) / stepMs), value] as const);
+    return { labels: labelsOf(ownValue(each, 'metric')), values: new Map(values) };
+  });
+}
+
+async function ask(
+  { url, method, ...request }: PrometheusServer,
+  endpoint: string,
+  fields: Readonly<Record<string, string>>,
+): Promise<unknown> {
   const target = new URL(url);
-  target.pathname = `${target.pathname.replace(/\/+$/, '')}/api/v1/query`;
-  const time = atMs === undefined ? {} : { time: (atMs / 1_000).toFixed(3) };
-  const form = new URLSearchParams({ query: expression, ...time });
+  target.pathname = `${target.pathname.replace(/\/+$/, '')}/api/v1/${endpoint}`;
+  const form = new URLSearchParams(fields);
   if (method === 'GET') for (const [name, value] of form) target.searchParams.append(name, value);
   const headers = { ...request.headers, 'content-type': 'application/x-www-form-urlencoded' };
   const post = { headers, body: form.toString() };
@@ -43,7 +87,11 @@ export async function queryPrometheus(
     const why = typeof said === 'string' ? `: ${shortenMiddle(said, MOST_CHARACTERS)}` : '';
     throw new HttpError(`HTTP ${status}${why} (expected: 200)`);
   }
-  return samplesOf(ownValue(body, 'data'));
+  return ownValue(body, 'data');
+}
+
+function inSeconds(milliseconds: number): string {
+  return (milliseconds / 1_000).toFixed(3);
 }
 
 function samplesOf(data: unknown): readonly Sample[] {
@@ -59,10 +107,14 @@ function samplesOf(data: unknown): readonly Sample[] {
 function sampleOf(metric: unknown, pair: unknown): Sample {
   const [at, text]: unknown[] = Array.isArray(pair) ? pair : [];
   if (typeof text !== 'string') throw new HttpError('a sample without a value (expected: [time, "value"])');
-  const labels = isRecord(metric) ? metric : {};
   return {
-    labels: Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, String(value)])),
+    labels: labelsOf(metric),
     value: /^[+-]?Inf$/.test(text) ? Number(`${text}inity`) : Number(text),
     at: Number(at),
   };
+}
+
+function labelsOf(metric: unknown): Readonly<Record<string, string>> {
+  const labels = isRecord(metric) ? metric : {};
+  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, String(value)]));
 }

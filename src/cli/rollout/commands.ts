@@ -42,7 +42,10 @@ export const rollout: CommandGroup = {
           '--provider <name>',
           'with --weights: an analysis at each; clients, or a name that the controller knows',
         ),
-        option('--config <file>', 'of the controller: refuse names that it does not have'),
+        option(
+          '--config <file>',
+          'of the controller: refuse names that it does not have; with --dry-run, ask its providers',
+        ),
         option('--canary <subset>', 'with --weights: what is raised', undefined, 'canary'),
         option('--stable <subset>', 'with --weights: what it is held against', undefined, 'stable'),
         option('--dry-run', 'write nothing'),
@@ -56,7 +59,7 @@ export const rollout: CommandGroup = {
       examples: {
         'graylane rollout status payments': 'steps, weights, canary and stable, verdicts',
         'graylane rollout status payments --watch':
-          'goes on until the rollout has ended; ends with 3 when it was taken back',
+          'goes on until the rollout has ended: 0 when it reached its end, 3 when taken back',
       },
       args: [argument('[service]', `${NAME}; default: all that have a rollout`)],
       options: [...consul(TO_ASK), option('-w, --watch', 'show each change; with --json an object a line')],

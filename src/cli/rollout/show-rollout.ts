@@ -41,7 +41,10 @@ async function readAll(service: string | undefined, session: StoreSession): Prom
   throw new CommandError(1, 'no service has a rollout', 'run graylane rollout start SERVICE --file rollout.yaml');
 }
 
-/** Redraws on a terminal, prints a line for each change in a pipe. Ends with the last rollout, or when interrupted. */
+/**
+ * Redraws on a terminal, prints a line for each change in a pipe. Ends with the last rollout, or when interrupted;
+ * with 3 when one was taken back.
+ */
 async function watch(service: string | undefined, session: StoreSession, io: CommandIo): Promise<void> {
   const { interrupted } = io;
   const isLive = io.isTerminal && !io.asJson;

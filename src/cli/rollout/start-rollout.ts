@@ -1,5 +1,6 @@
+import { tryProviders, type Yield } from '../../ops/rollout/analysis/try-providers';
 import { isJudgedByClients } from '../../ops/rollout/collector/announcer';
-import { CLIENTS, checkNames } from '../../ops/rollout/config/controller-config';
+import { CLIENTS, type ControllerConfig, checkNames } from '../../ops/rollout/config/controller-config';
 import { beginRollout } from '../../ops/rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
 import { parseRollout, validateRollout } from '../../ops/rollout/validate';
@@ -32,11 +33,16 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
     const message = `service: ${document.service} (expected: ${service})`;
     throw new CommandError(1, message, 'name the service that the file is for');
   }
-  await refuseUnknownNames(document, flags, io);
+  const config = await refuseUnknownNames(document, flags, io);
   if (flags.dryRun === true) {
-    io.json({ service, outcome: 'planned', document });
-    showSteps(document, io);
+    const asked = config === undefined ? [] : await tryProviders(document, { config, env: process.env }, Date.now());
+    io.json({ service, outcome: 'planned', document, ...(config === undefined ? {} : { yields: asked }) });
+    if (!io.asJson) {
+      showSteps(document, io);
+      showYields(asked, io);
+    }
     noteNames(document, flags, io);
+    if (asked.some(({ fault }) => fault !== undefined)) io.exitCode = 1;
     return;
   }
   await withOneStore(flags, io, async (session) => {
@@ -66,25 +72,43 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
  * Checks the names of the rollout against the configuration of a controller, where one is given, before anything is
  * written.
  */
-async function refuseUnknownNames(document: RolloutDocument, flags: StartFlags, io: CommandIo): Promise<void> {
-  if (flags.config === undefined) return;
-  const problems = checkNames(document, await readControllerFile(flags.config, io));
-  if (problems.length === 0) return;
+async function refuseUnknownNames(
+  document: RolloutDocument,
+  flags: StartFlags,
+  io: CommandIo,
+): Promise<ControllerConfig | undefined> {
+  if (flags.config === undefined) return undefined;
+  const config = await readControllerFile(flags.config, io);
+  const problems = checkNames(document, config);
+  if (problems.length === 0) return config;
   io.json({ service: document.service, outcome: 'invalid', problems: problems.map((message) => ({ message })) });
   if (!io.asJson) for (const problem of problems) io.note(`${io.colors.red('error')} ${problem}`);
   const next = `name what ${flags.config} has, or have it added there`;
   throw new CommandError(1, `${flags.file ?? 'rollout'}: the controller could not do it; nothing was written`, next);
 }
 
+function showYields(asked: readonly Yield[], io: CommandIo): void {
+  for (const { what, yields, fault } of asked) {
+    const mark = fault === undefined ? io.colors.green('✓') : io.colors.red('✗');
+    io.line(`  ${mark} ${what}: ${fault ?? yields}`);
+  }
+}
+
 /** Without `--config` the names cannot be checked here; the controller looks them up. */
-function noteNames({ analysis, steps, notify = [] }: RolloutDocument, { config }: StartFlags, io: CommandIo): void {
+function noteNames(
+  { analysis, steps, notify = [], gates = [] }: RolloutDocument,
+  { config }: StartFlags,
+  io: CommandIo,
+): void {
   if (config !== undefined) return;
   const checks = [analysis, ...steps.map((step) => ('analysis' in step ? step.analysis : undefined))];
   const named = checks.flatMap((each) =>
     (each?.checks ?? []).flatMap((one) => ('provider' in one ? one.provider : [])),
   );
   const providers = [...new Set([analysis?.provider ?? CLIENTS, ...named])].filter((name) => name !== CLIENTS);
-  const names = [...providers.map((name) => `provider ${name}`), ...notify.map((name) => `hook ${name}`)];
+  const asked = [...gates, ...steps.filter((step) => 'gate' in step)].map(({ gate }) => `gate ${gate}`);
+  const hooks = notify.map((name) => `hook ${name}`);
+  const names = [...providers.map((name) => `provider ${name}`), ...hooks, ...new Set(asked)];
   if (names.length === 0) return;
   io.note(`looked up by the controller (graylane rollout run --config): ${names.join(', ')}; --config checks it here`);
 }

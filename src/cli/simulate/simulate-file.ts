@@ -163,12 +163,11 @@ async function showSimulation(report: SimulationReport, source: SimulationSource
   const { against } = report;
   const origin = source.from === 'synthetic' ? 'made up: half ordinary, the rest spread over the routes' : source.from;
   io.line(`${io.colors.bold(report.service)}  ${count(report.calls)} calls (${origin})`);
-  showShares(report.revision, report.subsets, io);
-  await showRoutes(report.routes, io);
+  const isMadeUp = source.from === 'synthetic';
+  await showReport(report, isMadeUp, io);
   if (against !== undefined) {
     io.line();
-    showShares(against.revision, against.subsets, io);
-    await showRoutes(against.routes, io);
+    await showReport(against, isMadeUp, io);
     await showMoves(report.stickyCallers, against, io);
   }
   if (source.skipped > 0) io.note(`${source.skipped} calls of other services left out`);
@@ -177,8 +176,22 @@ async function showSimulation(report: SimulationReport, source: SimulationSource
   }
 }
 
-function showShares(revision: string, subsets: readonly SimulatedShare[], io: CommandIo): void {
+type Shown = Pick<SimulationReport, 'revision' | 'subsets' | 'routes'>;
+
+/**
+ * The shares of all calls come first where calls are real. Made-up calls are spread over the routes, so of them only the
+ * shares within a route say what the policy does.
+ */
+async function showReport({ revision, subsets, routes }: Shown, isMadeUp: boolean, io: CommandIo): Promise<void> {
   io.line(`revision ${revision}`);
+  if (!isMadeUp) showShares(subsets, io);
+  await showRoutes(routes, io);
+  if (!isMadeUp) return;
+  io.line('made-up calls of all routes together; how many calls a route gets, only recorded ones tell (--from):');
+  showShares(subsets, io);
+}
+
+function showShares(subsets: readonly SimulatedShare[], io: CommandIo): void {
   const name = Math.max(...subsets.map(({ subset }) => subset.length));
   const width = Math.max(10, Math.min(50, io.columns - name - 16));
   for (const { subset, percent } of subsets) {

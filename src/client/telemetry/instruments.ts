@@ -66,6 +66,7 @@ const GAUGES = {
   retryBudget: ['graylane.retry.budget', '{share}', 'Share of the retry budget that is left'],
   override: ['graylane.override', '{override}', '1 while an override is in force'],
   buildInfo: ['graylane.build_info', '{build}', '1, with the versions as labels'],
+  startTime: ['graylane.start_time', 's', 'When the counters of this process began at 0, in seconds since 1970'],
 } as const;
 
 export function createInstruments(meter: Meter): Instruments {

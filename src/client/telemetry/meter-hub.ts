@@ -22,6 +22,8 @@ const BUILD_INFO = { 'graylane.version': SDK_VERSION, 'process.runtime.version':
 /** The instruments of one meter, which clients share: a meter has each instrument once. */
 export class MeterHub {
   readonly instruments: Instruments;
+  /** Tells a reader of counters a new process from one that was not scraped for a while. */
+  readonly #startSeconds = Date.now() / 1_000;
   readonly #book = new GaugeBook();
   readonly #services = new Set<Collected>();
   /** Counters never go back: the counts of closed clients stay, by service. */
@@ -67,6 +69,7 @@ export class MeterHub {
     }
     for (const [service, counts] of totals) observeCounts(result, counters, service, counts, this.#local.get(service));
     book.observe(gauges.buildInfo, 1, BUILD_INFO);
+    book.observe(gauges.startTime, this.#startSeconds, {});
     book.end();
   }
 }

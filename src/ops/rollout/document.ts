@@ -113,7 +113,7 @@ interface RolloutAnalysisDocument extends AnalysisDocument {
   readonly failureStatusCodes?: readonly string[];
 }
 
-export type CheckDocument = SuccessRateCheck | DurationCheck | BreakerCheck | ValueCheck;
+export type CheckDocument = SuccessRateCheck | DurationCheck | BreakerCheck | CompareCheck | ValueCheck;
 
 /**
  * The canary may fail at most `threshold` percentage points more of its attempts than stable does of its own, and at
@@ -149,6 +149,16 @@ export interface BreakerCheck {
   readonly check: 'breaker-open';
   /** Measurements in one analysis that may fail. >= 0, default 0. */
   readonly failureLimit?: number;
+}
+
+/**
+ * Of the calls whose answer is compared with that of their copy to the canary (`mirror` with `compare` of a route), at
+ * most `maximum` percent may differ. Needs a provider, and no other calls of the canary.
+ */
+export interface CompareCheck {
+  readonly check: 'mirror-compare';
+  /** Percent, (0, 100). Default 0.1. */
+  readonly maximum?: number;
 }
 
 /** A value of your own, compared by conditions. */

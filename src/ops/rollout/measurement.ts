@@ -1,6 +1,12 @@
 import { defined } from '../../base/defined';
 import { judge } from './analysis/judge';
-import { type AnalysisSettings, falseAlarmPart, resolveAnalysis, resolveBackground } from './analysis/settings';
+import {
+  type AnalysisSettings,
+  falseAlarmPart,
+  nameOfCheck,
+  resolveAnalysis,
+  resolveBackground,
+} from './analysis/settings';
 import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/subset-metrics';
 import type { AnalysisResult, Verdict } from './analysis/verdict';
 import { rollbackGates } from './gates/gate-order';
@@ -84,6 +90,9 @@ export function takeMeasurement(
   if (window === undefined || !isWatching(progress)) return progress;
   const settings = settingsOf(progress, window);
   const stable = 'error' in measurement ? undefined : measurement.stable;
+  if ('error' in measurement && measurement.wholeFromMs !== undefined && measurement.wholeFromMs > window.sinceMs) {
+    return reopenWindow(progress, window, settings, measurement.wholeFromMs, measurement.error, nowMs);
+  }
   const isWhole = progress.weight >= 100;
   const judged = judge(settings, measurement, window, isWhole ? progress.baseline : undefined, nowMs);
   const { result } = judged;
@@ -110,6 +119,30 @@ export function takeMeasurement(
   }
   if (result.verdict !== 'pass' || counted.measured < settings.count) return next;
   return { ...without(next, 'window', 'stepSinceMs'), step: next.step + 1 };
+}
+
+/**
+ * Counts from a later moment on, because figures are not whole before it. A window of its own, so that looking twice
+ * raises no more false alarms than stated; measurements without figures in a row go on being counted.
+ */
+function reopenWindow(
+  progress: RolloutProgress,
+  { kind, errors }: AnalysisWindow,
+  settings: AnalysisSettings,
+  sinceMs: number,
+  message: string,
+  nowMs: number,
+): RolloutProgress {
+  const checks = settings.checks.map((check) => ({ check: nameOfCheck(check), verdict: 'error' as const, message }));
+  const result: AnalysisResult = { atMs: nowMs, verdict: 'error', checks };
+  const told = { ...progress, results: [...progress.results, result].slice(-RESULTS_KEPT) };
+  const next = openWindow(told, kind, { ...settings, initialDelayMs: 0 }, sinceMs);
+  if (next.window === undefined) return next;
+  const counted = { ...next.window, errors: errors + 1, dueMs: Math.max(nowMs, next.window.dueMs) };
+  if (kind === 'step' && counted.errors > settings.consecutiveErrorLimit) {
+    return pauseInconclusive(next, `no figures ${counted.errors} times in a row: ${message}`, result, nowMs);
+  }
+  return { ...next, window: counted };
 }
 
 /** Ends the rollout; its action sets the weight to 0 in one write. */

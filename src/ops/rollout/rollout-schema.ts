@@ -49,6 +49,15 @@ const kinds: Readonly<Record<string, Schema>> = {
     maximumMs: { type: 'number', exclusiveMinimum: 0, maximum: 2_147_483_647, description: 'milliseconds' },
   }),
   'breaker-open': closed({ check: {}, failureLimit }),
+  'mirror-compare': closed({
+    check: {},
+    maximum: {
+      type: 'number',
+      exclusiveMinimum: 0,
+      exclusiveMaximum: 100,
+      description: 'percent of compared calls whose answers differ',
+    },
+  }),
   value: closed(
     {
       check: {},

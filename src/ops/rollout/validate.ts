@@ -43,6 +43,7 @@ export function validateRollout(value: unknown, positions?: Positions): JudgedRo
     checkSubsets(document, problems);
     checkSteps(document, problems);
     checkAnalysis(ownValue(document, 'analysis'), ['analysis'], problems);
+    checkCompares(document, problems);
     checkGates(document, problems);
     checkSchedule(ownValue(document, 'schedule'), ['schedule'], problems);
   }
@@ -82,7 +83,7 @@ function checkSteps(document: unknown, problems: ProblemList): void {
 }
 
 const CONDITIONS = ['successCondition', 'failureCondition'] as const;
-const BUILT_IN: readonly string[] = ['request-success-rate', 'request-duration', 'breaker-open'];
+const BUILT_IN: readonly string[] = ['request-success-rate', 'request-duration', 'breaker-open', 'mirror-compare'];
 
 /** Checks what a schema cannot express: names given twice, conditions that cannot be read, queries out of place. */
 function checkAnalysis(analysis: unknown, path: DocumentPath, problems: ProblemList): void {
@@ -101,6 +102,24 @@ function checkAnalysis(analysis: unknown, path: DocumentPath, problems: ProblemL
     }
     if (name !== undefined) seen.add(name);
     if (ownValue(check, 'check') === 'value') checkValue(check, at, problems);
+  }
+}
+
+/** Clients do not report what they compared. */
+function checkCompares(document: unknown, problems: ProblemList): void {
+  const whole = ownValue(document, 'analysis');
+  if ((ownValue(whole, 'provider') ?? CLIENTS) !== CLIENTS) return;
+  const steps = listOf(ownValue(document, 'steps'));
+  const places: readonly (readonly [analysis: unknown, path: DocumentPath])[] = [
+    [whole, ['analysis']],
+    ...steps.map((step, index) => [ownValue(step, 'analysis'), ['steps', index, 'analysis']] as const),
+  ];
+  for (const [analysis, path] of places) {
+    for (const [index, check] of listOf(ownValue(analysis, 'checks')).entries()) {
+      if (ownValue(check, 'check') !== 'mirror-compare') continue;
+      const expected = 'only with a provider; clients report their calls, not what they compared';
+      problems.report([...path, 'checks', index, 'check'], 'mirror-compare', expected);
+    }
   }
 }
 

@@ -12,6 +12,8 @@ export interface LiveCommand {
   note(fits: RegExp): Promise<string>;
   /** SIGINT; resolves to what it ended with. */
   interrupt(): Promise<number | null>;
+  /** What it ended with by itself. */
+  readonly ended: Promise<number | null>;
   kill(): void;
 }
 
@@ -22,6 +24,7 @@ export function startLive(args: readonly string[], env: Readonly<Record<string, 
     env: { ...cleanEnv(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const ended = once(child, 'close').then(([code]) => code as number | null);
   let text = '';
   let errors = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -41,6 +44,7 @@ export function startLive(args: readonly string[], env: Readonly<Record<string, 
     }
   };
   return {
+    ended,
     get lines() {
       return linesIn(text);
     },
@@ -54,8 +58,7 @@ export function startLive(args: readonly string[], env: Readonly<Record<string, 
     note: (fits) => find(() => linesIn(errors).find((line) => fits.test(line)), fits),
     async interrupt() {
       child.kill('SIGINT');
-      const [code] = child.exitCode === null ? ((await once(child, 'close')) as [number | null]) : [child.exitCode];
-      return code;
+      return ended;
     },
     kill: () => child.kill('SIGKILL'),
   };

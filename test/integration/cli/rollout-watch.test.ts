@@ -111,6 +111,7 @@ describe('graylane rollout status --watch', { timeout: 60_000 }, () => {
     expect((await world.run(['rollout', 'abort', 'piped', '-m', 'enough'])).code).toBe(0);
     await plain.line(/aborted \(aborted by .*: enough\), step 2 of 3, canary at 0 %/);
     await json.line(/"kind":"aborted"/);
+    expect([await plain.ended, await json.ended]).toEqual([3, 3]);
     expect(plain.lines.join('')).not.toMatch(/\p{Cc}/u);
     for (const line of plain.lines) expect(line).toMatch(/^\d{4}-\S+Z piped \w/);
     const measured = json.lines.map((line) => JSON.parse(line)).findLast(({ results }) => results.length > 0);

@@ -125,6 +125,38 @@ describe('graylane rollout', { timeout: 60_000 }, () => {
     expect(history.stdout).toMatch(/rollback +4 +0 %/);
   });
 
+  it('asks each provider once under --dry-run, and says what it yields and what cannot be judged', async () => {
+    const say = (answer: object): object => ({ run: [process.execPath, '-p', `'${JSON.stringify(answer)}'`] });
+    const side = { calls: 1_000, failures: 3 };
+    const config = world.file('yields.json', {
+      schema: 1,
+      providers: {
+        calls: { command: say({ canary: side, stable: { ...side, calls: 20_000 } }) },
+        queue: { command: say({ result: 12.5 }) },
+        broken: { command: { run: [process.execPath, '-e', 'process.exit(3)'] } },
+      },
+    });
+    const value = (name: string, provider: string, successCondition: string): object => {
+      return { check: 'value', name, provider, successCondition };
+    };
+    const of = (checks: readonly object[]): string =>
+      world.file('asks.json', {
+        ...{ schema: 1, service: 'asks', canary: 'canary', stable: 'stable', steps: [{ setWeight: 5 }] },
+        analysis: { provider: 'calls', checks: [{ check: 'request-success-rate' }, ...checks] },
+      });
+    const start = (file: string) =>
+      world.run(['rollout', 'start', 'asks', '--file', file, '--config', config, '--dry-run']);
+    const good = await start(of([value('queue', 'queue', 'result < 20')]));
+    expect(good.stdout).toContain('provider calls: canary 1,000 calls, 3 failed; stable 20,000 calls, 3 failed');
+    expect([good.code, good.stdout]).toEqual([0, expect.stringContaining('value queue: result 12.5\n')]);
+    const bad = await start(of([value('queue', 'queue', 'canary < 2 * stable'), value('other', 'broken', '< 1')]));
+    expect(bad.code).toBe(1);
+    expect(bad.stdout).toContain(
+      'value queue: yields result 12.5 (expected: also a finite canary, stable, which the condition names)',
+    );
+    expect(bad.stdout).toContain('value other: provider broken: exit 3 (expected: 0)');
+  });
+
   it('tells names that the controller does not have, with those that it has, before anything is started', async () => {
     const config = world.file('known.yaml', 'schema: 1\nproviders:\n  metrics: { command: { run: [x] } }\n');
     const document = {

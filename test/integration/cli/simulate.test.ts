@@ -28,6 +28,8 @@ describe('graylane simulate', () => {
     expect(stdout).toMatch(/^ {2}stable {2}█{40,}·* +9[45]\.\d\d %$/m);
     expect(stdout).toMatch(/^ {2}canary {2}█+·+ +[45]\.\d\d %$/m);
     expect(stdout).toMatch(/^everyone +100,000 +100\.00 % +stable +9[45]\.\d\d % +95 %$/m);
+    // The sum over all routes is nobody's traffic: what a route does comes first.
+    expect(stdout).toMatch(/^everyone .*\n(?:.*\n)*made-up calls of all routes together/m);
     expect(stdout).not.toContain('\u001b');
     expect(stdout).not.toContain('\r');
   });

@@ -1,10 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { controllerSchema } from '../../../src/ops/rollout/config/parse-controller-config';
+import { rolloutSchema } from '../../../src/ops/rollout/rollout-schema';
 import { parseRollout } from '../../../src/ops/rollout/validate';
 import { createConsulApi } from '../../support/consul/http-api';
 import type { CommandEnded } from '../cli/built-command';
 import { commandWorld, policyOf } from '../cli/two-datacenters';
-import { fencesOf } from './fences';
+import { fencesOf, readPage } from './fences';
 
 const fences = fencesOf('docs/rollouts.md');
 const world = commandWorld({ datacenters: ['dc1'], acl: true });
@@ -29,6 +31,24 @@ describe('docs/rollouts.md', () => {
     const shown = fences.filter(({ text }) => text.startsWith('# rollout.yaml'));
     expect(shown).toHaveLength(1);
     for (const { text } of shown) expect(parseRollout(text, 'yaml').problems).toEqual([]);
+    const parts = fences.filter(({ text }) => text.startsWith('# part of a rollout'));
+    expect(parts).toHaveLength(1);
+    const rest = 'schema: 1\nservice: payments\ncanary: canary\nstable: stable\n';
+    for (const { text } of parts) expect(parseRollout(`${rest}${text}`, 'yaml').problems).toEqual([]);
+  });
+
+  it('has each field of a rollout and of the controller in a table, or in the words around it', () => {
+    const fields = (part: unknown): readonly string[] => {
+      if (Array.isArray(part)) return part.flatMap(fields);
+      if (typeof part !== 'object' || part === null) return [];
+      const own = 'properties' in part && typeof part.properties === 'object' ? Object.keys(part.properties ?? {}) : [];
+      return [...own, ...Object.entries(part).flatMap(([key, each]) => (key === 'definitions' ? [] : fields(each)))];
+    };
+    const [, tables = ''] = readPage('docs/rollouts.md').split('## Every field');
+    const names = new Set([...fields(rolloutSchema), ...fields(controllerSchema)]);
+    expect(names.size).toBeGreaterThan(70);
+    const told = new Set([...tables.matchAll(/`([^`]+)`/g)].flatMap(([, code = '']) => code.split(/[^$\w-]+/)));
+    expect([...names].filter((name) => !told.has(name))).toEqual([]);
   });
 
   it('gives the controller and the operator the rights that they need, in a Consul that denies by default', async () => {

@@ -126,6 +126,20 @@ describe('advance', () => {
     expect(dueActions(advance(confirmed, undefined, 5))).toMatchObject([{ number: 2, kind: 'setWeight', weight: 5 }]);
   });
 
+  it('counts afresh from where figures are whole, in a window of its own, and gives up after so many without', () => {
+    const document: RolloutDocument = { ...DOCUMENT, steps: [{ setWeight: 5 }, { analysis: {} }] };
+    const { progress } = run(start(document), { error: 'x', wholeFromMs: 0 }, 0, 0);
+    expect(progress.window).toMatchObject({ kind: 'step', sinceMs: 0, dueMs: 1_000 });
+    let next = advance(progress, { error: 'a gap', wholeFromMs: 900 }, 1_000);
+    expect(next).toMatchObject({ step: 1, windows: 2, window: { sinceMs: 900, dueMs: 1_900, errors: 1, measured: 0 } });
+    expect(next.window?.falseAlarmRate).toBeLessThan(progress.window?.falseAlarmRate ?? 0);
+    expect(next.results.at(-1)).toMatchObject({ verdict: 'error', checks: [{ message: 'a gap' }] });
+    expect(advance(next, BAD, 1_900).state).toMatchObject({ kind: 'aborted' });
+    for (let gap = 2; gap <= 5; gap += 1)
+      next = advance(next, { error: 'a gap', wholeFromMs: gap * 1_000 }, gap * 2_000);
+    expect(next.state).toMatchObject({ kind: 'inconclusive', message: 'no figures 5 times in a row: a gap' });
+  });
+
   it('takes a failing canary back during a pause, in one action, and says why with figures', () => {
     const { progress, done } = run(start(), BAD);
     expect(told(done)).toEqual(['setRoute', 'setWeight 5', 'rollback', 'notify aborted']);

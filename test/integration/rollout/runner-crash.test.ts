@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ConsulClient } from '../../../src/consul/client';
 import { reconcile } from '../../../src/ops/rollout/reconcile';
 import { printFact } from '../../support/figure';
-import { Crash, dyingClient } from './dying-client';
+import { Crash, dyingClient } from './fixtures/dying-client';
 import { drive, rolloutWorld } from './rollout-world';
 
 const world = rolloutWorld();

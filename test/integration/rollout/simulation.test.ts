@@ -116,4 +116,58 @@ describe('200 seeded rollouts in virtual time, 300 calls a second', () => {
       }
     }
   });
+
+  describe('by absolute limits alone: 99 % succeed, p99 within 100 ms', () => {
+    const checks = [
+      { check: 'request-success-rate', minimum: 99 },
+      { check: 'request-duration', maximumMs: 100 },
+    ] as const;
+    const ABSOLUTE: RolloutDocument = { ...DOCUMENT, analysis: { ...DOCUMENT.analysis, checks } };
+
+    it('rolls back no more healthy canaries than it says, whatever stable does', () => {
+      const ends = simulate(HEALTHY, 300, ABSOLUTE);
+      const whole = ended(ends, 'completed');
+      printFact(
+        'absolute limits, healthy canaries',
+        `${ended(ends, 'aborted').length} of ${ROLLOUTS} rolled back (stated: 1 %), ${whole.length} completed; seconds: ${most(whole.map((end) => end.elapsedMs / 1_000))}`,
+      );
+      expect(ended(ends, 'aborted').length).toBeLessThanOrEqual(ROLLOUTS * 0.01);
+      expect(whole.length).toBeGreaterThanOrEqual(ROLLOUTS * 0.95);
+    });
+
+    it.each([
+      ['just at the limit of failures', { ...HEALTHY, failing: 0.01 }],
+      // p99 is 3.2 times the median.
+      ['just at the limit of p99', { ...HEALTHY, medianMs: 100 / 3.2 }],
+    ])('rolls back no more than it says of canaries %s', (name, canary) => {
+      const brief: RolloutDocument = { ...ABSOLUTE, analysis: { ...ABSOLUTE.analysis, inconclusiveLimit: 20 } };
+      const ends = simulate(canary, 300, brief);
+      const back = ended(ends, 'aborted').length;
+      printFact(`absolute limits, ${name}`, `${back} of ${ROLLOUTS} rolled back (stated: 1 %)`);
+      expect(back).toBeLessThanOrEqual(ROLLOUTS * 0.01);
+    });
+
+    it.each([
+      [
+        'fail twice as much as is allowed',
+        { ...HEALTHY, failing: 0.02 },
+        /^request-success-rate: .*; allowed 1\.00 %$/,
+      ],
+      [
+        'take twice as long at p99',
+        { ...HEALTHY, medianMs: 200 / 3.2 },
+        /^request-duration p99: .* took longer than 100 ms/,
+      ],
+    ])('rolls back every canary that does %s', (name, canary, message) => {
+      const ends = simulate(canary, 300, ABSOLUTE);
+      const back = ended(ends, 'aborted');
+      printFact(
+        `absolute limits, canaries that ${name}`,
+        `${back.length} of ${ROLLOUTS} rolled back; seconds: ${most(back.map((end) => end.elapsedMs / 1_000))}`,
+      );
+      expect(back).toHaveLength(ROLLOUTS);
+      for (const { progress } of back)
+        expect(progress.state).toMatchObject({ message: expect.stringMatching(message) });
+    });
+  });
 });

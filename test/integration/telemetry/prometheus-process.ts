@@ -15,8 +15,15 @@ export interface PrometheusProcess {
   stop(): Promise<void>;
 }
 
-/** Resolves when each target has been scraped. */
-export async function startPrometheus(...targets: readonly string[]): Promise<PrometheusProcess> {
+/**
+ * Resolves when each target has been scraped. `data`: a folder of blocks that it begins with, in place of targets; it stays.
+ */
+export async function startPrometheus(
+  ...from: readonly string[] | readonly [{ readonly data: string }]
+): Promise<PrometheusProcess> {
+  const [first] = from;
+  const given = typeof first === 'object' ? first.data : undefined;
+  const targets = from.filter((each) => typeof each === 'string');
   if (spawnSync('prometheus', ['--version']).error !== undefined) throw new Error(`prometheus: ${HOW}`);
   const folder = await mkdtemp(join(tmpdir(), 'graylane-prometheus-'));
   const config = {
@@ -30,9 +37,11 @@ export async function startPrometheus(...targets: readonly string[]): Promise<Pr
     'prometheus',
     [
       `--config.file=${join(folder, 'prometheus.yml')}`,
-      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--storage.tsdb.path=${given ?? join(folder, 'data')}`,
       `--web.listen-address=127.0.0.1:${port}`,
       '--log.level=error',
+      // Blocks that were written have no marks where a series ends.
+      ...(given === undefined ? [] : ['--query.lookback-delta=20s']),
     ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );

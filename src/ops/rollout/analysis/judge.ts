@@ -7,12 +7,20 @@ import {
   evidenceOfExcess,
   evidenceOfNoExcess,
 } from '../../../base/sequential-test';
-import type { BreakerCheck, CheckDocument, DurationCheck, SuccessRateCheck, ValueCheck } from '../document';
+import type {
+  BreakerCheck,
+  CheckDocument,
+  CompareCheck,
+  DurationCheck,
+  SuccessRateCheck,
+  ValueCheck,
+} from '../document';
 import type { AnalysisWindow } from '../progress';
 import { type ConditionValues, parseCondition } from './condition';
 import {
   type AnalysisSettings,
   chanceLimits,
+  DEFAULT_DIFFERING,
   DEFAULT_QUANTILE,
   limitsOfDuration,
   limitsOfSuccess,
@@ -95,6 +103,8 @@ function judgeOne(check: CheckDocument, context: CheckContext): Judged {
       return judgeDuration(check, context);
     case 'breaker-open':
       return judgeBreaker(check, context);
+    case 'mirror-compare':
+      return judgeCompare(check, context);
     case 'value':
       return judgeValue(check, context);
   }
@@ -320,6 +330,26 @@ function judgeBreaker({ failureLimit = 0 }: BreakerCheck, context: CheckContext)
     return countFailure(context, failureLimit, message, { result: fallbacks, canaryCalls: calls });
   }
   return { verdict: 'pass', message: 'closed in every client', figures: { result: 0 } };
+}
+
+/** Judges the share of compared answers that differ as one of failures by an absolute limit. */
+function judgeCompare({ maximum = DEFAULT_DIFFERING }: CompareCheck, context: CheckContext): Judged {
+  const { compared, differing = 0 } = context.canary ?? {};
+  if (compared === undefined) return { verdict: 'error', message: 'no figures of compared answers' };
+  const counts = { calls: compared, bad: Math.min(compared, differing) };
+  const limit = maximum / 100;
+  const evidence = evidenceAbove(counts, limit);
+  const share = counts.bad / Math.max(1, compared);
+  const seen =
+    `${formatCount(counts.bad)} of ${formatCount(compared)} compared answers differ (${formatPercent(share)}); ` +
+    `allowed ${formatPercent(limit)}`;
+  const figures = {
+    ...{ canary: share, limit, canaryCalls: compared },
+    ...likelihoods(evidence, evidenceNeeded(context.falseAlarmRate)),
+  };
+  const lack = describeLack(compared, Number.POSITIVE_INFINITY, context.settings.minimumCalls);
+  const verdict = lack === undefined ? proven(evidence, context, () => evidenceBelow(counts, limit)) : 'undecided';
+  return { verdict, message: verdict === 'undecided' ? `too few to tell; ${seen}` : seen, figures };
 }
 
 /**

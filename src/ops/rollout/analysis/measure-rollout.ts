@@ -9,6 +9,7 @@ import {
   queryFault,
 } from '../config/controller-config';
 import type { RolloutDocument, ValueCheck } from '../document';
+import { FiguresGapError } from './counters';
 import { fillIn, measureSubsets, namesOfQuery } from './prometheus';
 import { isSuccess, messageOf, postToWebhook, type Reach, readToken, runCommand } from './requests';
 import {
@@ -51,7 +52,8 @@ export async function measureRollout(
     ]);
     return checks.length === 0 ? calls : { ...calls, values: Object.fromEntries(values) };
   } catch (error) {
-    return { error: messageOf(error) };
+    const whole = error instanceof FiguresGapError ? { wholeFromMs: error.wholeFromMs } : {};
+    return { error: messageOf(error), ...whole };
   }
 }
 
@@ -72,7 +74,10 @@ async function callsOf(
     const server = await serverOf(prometheus, request, sources);
     return await measureSubsets(server, request, prometheus.labels, failureStatusCodes);
   } catch (error) {
-    throw new MeasureError(named(name, error));
+    const message = named(name, error);
+    throw error instanceof FiguresGapError
+      ? new FiguresGapError(message, error.wholeFromMs)
+      : new MeasureError(message);
   }
 }
 
@@ -161,6 +166,8 @@ function readSubset(answer: unknown, name: 'canary' | 'stable'): SubsetMetrics {
       durations: durations === undefined ? undefined : readHistogram(durations, `${name}.durations`),
       openBreakers: count('openBreakers'),
       fallbacks: count('fallbacks'),
+      compared: count('compared'),
+      differing: count('differing'),
     }),
   };
 }

@@ -1,7 +1,14 @@
 import { defined } from '../../../base/defined';
 import { DEFAULT_BREAKER } from '../../../policy/defaults';
-import { type PrometheusServer, queryPrometheus, type Sample } from '../../prometheus';
+import {
+  type PrometheusServer,
+  queryPrometheus,
+  queryPrometheusRange,
+  type Range,
+  type Series,
+} from '../../prometheus';
 import type { PrometheusConfig } from '../config/controller-config';
+import { freshOnly, type Growth, logTargets, type ReadCounter, readGrowth, refuseGaps } from './counters';
 import type { DurationHistogram, Measurement, MeasureRequest, SubsetMetrics } from './subset-metrics';
 
 /** The stable name of semantic conventions 1.45, then the one before, which clients of 0.1 report. */
@@ -10,10 +17,18 @@ const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
 /** Labels that Prometheus sums up, so that fewer series are fetched. A restart of a client resets all of its series. */
 const SUMMED = 'rpc_method, server_address, server_port, graylane_route, error_type';
 
+/** Labels that a target does not have, and its series may have. */
+const OF_SERIES = `${SUMMED}, graylane_datacenter, graylane_service, graylane_subset, graylane_served_by, ${STATUS.join(', ')}, otel_scope_name, otel_scope_version, otel_scope_schema_url`;
+
+/** Steps at which a window is read. Finer ones see restarts sooner; each is a value of every series. */
+const STEPS = 60;
+/** Durations have a series for each bucket; where there are many targets they are read at fewer steps. */
+const MOST_DURATION_STEPS = 20_000;
+
 /**
  * Measures built-in checks by the SDK's own metrics (docs/observability.md). Counts attempts, not calls, so that a
  * retry does not hide the canary's failure. `labels` narrow every query. `failureStatusCodes`: default those of the
- * breaker. Rejects with an `HttpError`.
+ * breaker. Rejects with an `HttpError`, or with a `FiguresGapError` where scrapes are missing.
  */
 export async function measureSubsets(
   server: PrometheusServer,
@@ -25,63 +40,111 @@ export async function measureSubsets(
   // A target with a query is a service of its own in the metrics.
   const named = `=~"${regexOf(request.service)}([?].*)?"`;
   const service = `graylane_service${named}`;
-  const narrowed = Object.entries(labels ?? {}).map(([name, value]) => `,${name}="${textOf(value)}"`);
-  const subsets = `"${regexOf(canary)}|${regexOf(stable)}"${narrowed.join('')}`;
-  const attempts = `sum without (${SUMMED}, graylane_datacenter) ({__name__=~"graylane_attempts(_total)?",${service},graylane_subset=~${subsets}})`;
+  const narrowed = Object.entries(labels ?? {})
+    .map(([name, value]) => `,${name}="${textOf(value)}"`)
+    .join('');
+  const subsets = `"${regexOf(canary)}|${regexOf(stable)}"${narrowed}`;
+  const attempts = `{__name__=~"graylane_attempts(_total)?",${service}${narrowed}}`;
+  const begin = `{__name__=~"graylane_start_time(_seconds)?"${narrowed}}`;
+  const counted: Counter = {
+    selector: `{__name__=~"graylane_attempts(_total)?",${service},graylane_subset=~${subsets}}`,
+    summed: `${SUMMED}, graylane_datacenter`,
+  };
   // Some exporters write the unit into the name, some leave `_total` out.
-  const durations = `sum without (${SUMMED}, graylane_subset, ${STATUS.join(', ')}) ({__name__=~"rpc_client_call_duration(_seconds)?_bucket",server_address${named},graylane_served_by=~${subsets}})`;
-  const fallbacks = `sum without (graylane_served_by) ({__name__=~"graylane_fallbacks(_total)?",${service},graylane_subset=~${subsets}})`;
+  const durations: Counter = {
+    selector: `{__name__=~"rpc_client_call_duration(_seconds)?_bucket",server_address${named},graylane_served_by=~${subsets}}`,
+    summed: `${SUMMED}, graylane_subset, ${STATUS.join(', ')}`,
+  };
+  const fallbacks: Counter = {
+    selector: `{__name__=~"graylane_fallbacks(_total)?",${service},graylane_subset=~${subsets}}`,
+    summed: 'graylane_served_by',
+  };
+  const comparisons: Counter = {
+    selector: `{__name__=~"graylane_mirror_compared(_total)?",${service},graylane_subset=~${subsets}}`,
+    summed: 'graylane_route',
+  };
   const breakers = `sum by (graylane_subset) (graylane_breaker_state{${service},graylane_level="subset",graylane_state=~"open|halfOpen",graylane_subset=~${subsets}})`;
-  const [ended, took, shed, open] = await Promise.all([
-    grown(server, attempts, sinceMs, nowMs),
-    grown(server, durations, sinceMs, nowMs),
-    grown(server, fallbacks, sinceMs, nowMs),
+  // Of targets that have this service.
+  const own = `and ignoring (${OF_SERIES}) (max without (${OF_SERIES}) (${attempts} @ end()))`;
+  const stepMs = Math.max(1, Math.ceil((nowMs - sinceMs) / STEPS));
+  const fine: Range = { endMs: Math.floor(nowMs), stepMs, steps: STEPS };
+  const [ended, shed, mirrored, scraped, present, begun, open] = await Promise.all([
+    readCounter(server, counted, fine),
+    readCounter(server, fallbacks, fine),
+    readCounter(server, comparisons, fine),
+    queryPrometheusRange(server, `max without (${OF_SERIES}) (timestamp(${attempts}))`, fine),
+    queryPrometheusRange(server, `max without (${OF_SERIES}) (timestamp(${begin}) ${own})`, fine),
+    queryPrometheusRange(server, `max without (${OF_SERIES}) (${begin} ${own})`, fine),
     queryPrometheus(server, breakers, nowMs),
   ]);
+  const logs = logTargets([...scraped, ...present], begun);
+  const steps = Array.from({ length: STEPS + 1 }, (_, step) => step);
+  const attemptsRead = readGrowth(freshOnly(ended, logs), logs, steps, sinceMs);
+  refuseGaps(attemptsRead);
+  const fallbacksRead = readGrowth(freshOnly(shed, logs), logs, steps, sinceMs);
+  const comparedRead = readGrowth(freshOnly(mirrored, logs), logs, steps, sinceMs);
+  const every = stride(logs.size);
+  const coarse: Range = { endMs: fine.endMs, stepMs: stepMs * every, steps: STEPS / every };
+  // Numbered as the log is.
+  const numbered = (series: readonly Series[]): readonly Series[] =>
+    series.map(({ labels: of, values }) => ({
+      labels: of,
+      values: new Map([...values].map(([step, value]) => [step * every, value])),
+    }));
+  const { values, timestamps } = await readCounter(server, durations, coarse);
+  const took = freshOnly({ values: numbered(values), timestamps: numbered(timestamps) }, logs);
+  const read = steps.filter((step) => step % every === 0);
+  const tookRead = readGrowth(took, logs, read, sinceMs);
   const failureCodes = new Set(failureStatusCodes);
   const figuresOf = (subset: string): SubsetMetrics => {
-    const own = ended.filter(({ labels }) => labels['graylane_subset'] === subset);
-    const failed = own.filter(({ labels }) => failureCodes.has(labels[STATUS[0]] ?? labels[STATUS[1]] ?? ''));
-    const histogram = histogramOf(took.filter(({ labels }) => labels['graylane_served_by'] === subset));
+    const ofSubset = ({ labels: of }: Growth): boolean => of['graylane_subset'] === subset;
+    const calls = attemptsRead.growths.filter(ofSubset);
+    const failed = calls.filter(({ labels: of }) => failureCodes.has(of[STATUS[0]] ?? of[STATUS[1]] ?? ''));
+    const compared = comparedRead.growths.filter(ofSubset);
+    const differing = compared.filter(({ labels: of }) => of['graylane_mirror_result'] === 'differing');
+    const histogram = histogramOf(tookRead.growths.filter(({ labels: of }) => of['graylane_served_by'] === subset));
     return {
-      calls: sum(own),
+      calls: sum(calls),
       failures: sum(failed),
       ...defined({ durations: histogram }),
-      openBreakers: sum(open.filter(({ labels }) => labels['graylane_subset'] === subset)),
-      fallbacks: sum(shed.filter(({ labels }) => labels['graylane_subset'] === subset)),
+      openBreakers: sum(open.filter(({ labels: of }) => of['graylane_subset'] === subset)),
+      fallbacks: sum(fallbacksRead.growths.filter(ofSubset)),
+      ...(compared.length === 0 ? {} : { compared: sum(compared), differing: sum(differing) }),
     };
   };
   return { canary: figuresOf(canary), stable: figuresOf(stable) };
 }
 
-/**
- * How far each counter grew between two readings. Exact, unlike `increase()`, which extrapolates and never sees what a
- * series had counted when it was first scraped: the first failures of a canary are such a series. A counter that was
- * not there counts from 0; one that went back was restarted and counts from 0 too; one that is gone has nothing to say.
- */
-async function grown(
-  server: PrometheusServer,
-  expression: string,
-  sinceMs: number,
-  nowMs: number,
-): Promise<readonly Sample[]> {
-  const [before, after] = await Promise.all([
-    queryPrometheus(server, expression, sinceMs),
-    queryPrometheus(server, expression, nowMs),
-  ]);
-  const known = new Map(before.map(({ labels, value }) => [keyOf(labels), value]));
-  return after.map((sample) => {
-    const start = known.get(keyOf(sample.labels)) ?? 0;
-    return sample.value >= start ? { ...sample, value: sample.value - start } : sample;
-  });
+interface Counter {
+  readonly selector: string;
+  /** Labels that Prometheus sums up. */
+  readonly summed: string;
 }
 
-function sum(samples: readonly Sample[]): number {
+async function readCounter(
+  server: PrometheusServer,
+  { selector, summed }: Counter,
+  range: Range,
+): Promise<ReadCounter> {
+  const [values, timestamps] = await Promise.all([
+    queryPrometheusRange(server, `sum without (${summed}) (${selector})`, range),
+    queryPrometheusRange(server, `min without (le, ${summed}) (timestamp(${selector}))`, range),
+  ]);
+  return { values, timestamps };
+}
+
+/** A divisor of {@link STEPS}: every so many-th step is read of durations. */
+function stride(targets: number): number {
+  const strides = [1, 2, 3, 4, 5, 6, 10] as const;
+  return strides.find((each) => (STEPS / each) * targets <= MOST_DURATION_STEPS) ?? 10;
+}
+
+function sum(samples: readonly { readonly value: number }[]): number {
   return Math.round(samples.reduce((total, { value }) => total + value, 0));
 }
 
 /** From Prometheus' cumulative buckets in seconds; undefined where there are none. */
-function histogramOf(samples: readonly Sample[]): DurationHistogram | undefined {
+function histogramOf(samples: readonly Growth[]): DurationHistogram | undefined {
   const cumulative = new Map<number, number>();
   for (const { labels, value } of samples) {
     const bound = labels['le'] === '+Inf' ? Number.POSITIVE_INFINITY : Number(labels['le']) * 1_000;
@@ -97,10 +160,6 @@ function histogramOf(samples: readonly Sample[]): DurationHistogram | undefined 
     return Math.round(own);
   });
   return { boundsMs: bounds.slice(0, -1), counts };
-}
-
-function keyOf(labels: Readonly<Record<string, string>>): string {
-  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Inside a text of PromQL, between double quotes. */

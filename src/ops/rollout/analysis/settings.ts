@@ -34,6 +34,8 @@ const DEFAULT_FALSE_ALARM_RATE = 0.01;
 const DEFAULT_MISS_RATE = 0.01;
 const DEFAULT_THRESHOLD = 1;
 export const DEFAULT_QUANTILE = 'p99';
+/** Percent. */
+export const DEFAULT_DIFFERING = 0.1;
 const DEFAULT_FACTOR = 1.5;
 
 /** The settings of an analysis: its own over those of the document over the defaults. */
@@ -68,6 +70,7 @@ export function limitsOfDuration({ factor, maximumMs }: DurationCheck): Pick<Dur
 export function chanceLimits({ checks }: AnalysisSettings): number {
   const counts = checks.map((check): number => {
     if (check.check === 'request-success-rate') return Object.keys(limitsOfSuccess(check)).length;
+    if (check.check === 'mirror-compare') return 1;
     return check.check === 'request-duration' ? Object.keys(limitsOfDuration(check)).length : 0;
   });
   return counts.reduce((sum, count) => sum + count, 0);

@@ -43,6 +43,10 @@ export interface SubsetMetrics {
   readonly openBreakers?: number;
   /** Attempts meant for this subset that went to its fallback, not among `calls`. Undefined: unknown. */
   readonly fallbacks?: number;
+  /** Calls whose answer was compared with that of a copy to this subset. Undefined: unknown. */
+  readonly compared?: number;
+  /** Those of them that differ in a field that does not differ by itself. */
+  readonly differing?: number;
   /** Attempts that ended and said nothing of the subset, not among `calls`. Undefined: unknown. */
   readonly neutral?: number;
 }
@@ -102,6 +106,8 @@ export type MeasuredValue =
 /** Why there is no measurement. */
 export interface FailedMeasurement {
   readonly error: string;
+  /** Figures lack calls that fell into a gap; from here on they are whole, wall clock. */
+  readonly wholeFromMs?: number;
 }
 
 /** Why there are no metrics, without secrets. */

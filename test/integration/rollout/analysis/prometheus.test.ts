@@ -186,6 +186,25 @@ describe.concurrent('built-in queries, asked of a real Prometheus', () => {
     ]);
   });
 
+  it('find how many answers of a mirror differ, before the canary has a call of its own', async () => {
+    const mirror = { to: 'canary', percent: 100, compare: true } as const;
+    const { canary, client, document, measure } = await start({ routes: [{ name: 'everyone', to: 'stable', mirror }] });
+    for (let call = 0; call < 200; call += 1) await charge(client);
+    await vi.waitFor(
+      async () => {
+        const figures = await measure(0);
+        expect(figures.canary?.compared).toBeGreaterThan(150);
+        expect(figures.canary?.compared).toBeLessThanOrEqual(canary.calls);
+        // The answer names its server.
+        expect(figures.canary?.differing).toBeGreaterThan(50);
+        const analysis = { ...document.analysis, checks: [{ check: 'mirror-compare' }] } as const;
+        const { result } = judge(resolveAnalysis({ ...document, analysis }), figures, WINDOW, undefined, Date.now());
+        expect(result.verdict).toBe('fail');
+      },
+      { timeout: 15_000, interval: 100 },
+    );
+  });
+
   it.each([
     [
       'its breaker has shed the canary',

@@ -95,7 +95,7 @@ describe('a rollout document', () => {
     [
       ['analysis', 'checks', 0, 'check'],
       'success-rate',
-      'analysis.checks[0].check: "success-rate" (expected: one of request-success-rate, request-duration, breaker-open, value)',
+      'analysis.checks[0].check: "success-rate" (expected: one of request-success-rate, request-duration, breaker-open, mirror-compare, value)',
     ],
     [
       ['analysis', 'checks', 0, 'check'],
@@ -145,6 +145,11 @@ describe('a rollout document', () => {
       ['notify'],
       { webhook: { url: 'https://me:s3cret@hooks.example/' } },
       'notify: an object of webhook (expected: a list of names of hooks in the configuration of the controller)',
+    ],
+    [
+      ['analysis', 'provider'],
+      'clients',
+      'analysis.checks[6].check: "mirror-compare" (expected: only with a provider; clients report their calls, not what they compared)',
     ],
     [
       ['analysis', 'checks', 3, 'successCondition'],

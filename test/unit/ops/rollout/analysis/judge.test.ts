@@ -50,6 +50,87 @@ describe('judge', () => {
     expect(result.verdict).toBe('pass');
   });
 
+  it.each([
+    ['fails beyond minimum, whatever stable does', { minimum: 99 }, 30, 900, 'fail', /; allowed 1\.00 %$/],
+    ['passes within minimum, with no call of stable', { minimum: 95 }, 5, 0, 'pass', /allowed 5\.00 %$/],
+    [
+      'is undecided near the limit',
+      { minimum: 99 },
+      10,
+      900,
+      'undecided',
+      /^too few calls to tell; .*; allowed 1\.00 %$/,
+    ],
+    [
+      'fails by the one of both limits',
+      { minimum: 90, threshold: 1 },
+      50,
+      0,
+      'fail',
+      /allowed 1 point more, allowed 10/,
+    ],
+    [
+      'needs both limits to pass',
+      { minimum: 99.9, threshold: 5 },
+      1,
+      0,
+      'undecided',
+      /allowed 5 points more, allowed 0\.10/,
+    ],
+  ] as const)('a success rate %s', (_, limits, failed, ofStable, expected, message) => {
+    const measurement = { canary: { calls: 1_000, failures: failed }, stable: { calls: 1_000, failures: ofStable } };
+    const alone = { ...measurement, stable: { calls: 0, failures: 0 } };
+    const given = 'threshold' in limits ? measurement : failed === 5 ? alone : measurement;
+    const { checks } = verdict({ check: 'request-success-rate', ...limits }, given).result;
+    expect(checks).toMatchObject([{ verdict: expected, message: expect.stringMatching(message) }]);
+  });
+
+  it('holds p99 against an absolute limit in two measurements, also where stable is as slow or has no figures', () => {
+    const settings = settingsOf({ check: 'request-duration', maximumMs: 50 });
+    const side = (calls: number, late: number): SubsetMetrics => ({
+      ...{ calls, failures: 0 },
+      durations: { boundsMs: [10, 50, 100], counts: [calls - late, 0, late, 0] },
+    });
+    for (const stable of [side(1_000, 500), { calls: 0, failures: 0 }]) {
+      const first = judge(settings, { canary: side(1_000, 60), stable }, WINDOW, undefined, 0);
+      expect(first.result.verdict).toBe('undecided');
+      const next = judge(
+        settings,
+        { canary: side(2_000, 120), stable },
+        { ...WINDOW, slowCalls: first.slowCalls },
+        undefined,
+        0,
+      );
+      expect(next.result.checks).toMatchObject([
+        {
+          verdict: 'fail',
+          message: expect.stringMatching(/120 of 2,000 .* took longer than 50 ms, allowed 1\.00 %/),
+          figures: { limit: 50 },
+        },
+      ]);
+      const well = judge(settings, { canary: side(2_000, 2), stable }, WINDOW, undefined, 0);
+      expect(well.result.verdict).toBe('pass');
+    }
+    const beyond = settingsOf({ check: 'request-duration', maximumMs: 500 });
+    const late: SubsetMetrics = { ...side(1_000, 0), durations: { boundsMs: [10, 100], counts: [900, 0, 100] } };
+    expect(judge(beyond, { canary: late, stable: late }, WINDOW, undefined, 0).result.checks).toMatchObject([
+      { verdict: 'error', message: 'maximumMs: 500 (expected: at most 100 ms, the last bound of the figures)' },
+    ]);
+  });
+
+  it.each([
+    [undefined, undefined, 'error', 'no figures of compared answers'],
+    [50, 0, 'undecided', 'too few to tell; 0 of 50 compared answers differ (0.00 %); allowed 1.00 %'],
+    [1_000, 0, 'pass', '0 of 1,000 compared answers differ (0.00 %); allowed 1.00 %'],
+    [1_000, 10, 'undecided', 'too few to tell; 10 of 1,000 compared answers differ (1.00 %); allowed 1.00 %'],
+    [1_000, 40, 'fail', '40 of 1,000 compared answers differ (4.00 %); allowed 1.00 %'],
+  ] as const)('takes %s compared answers, %s of which differ: %s', (compared, differing, expected, message) => {
+    const canary = { calls: 0, failures: 0, ...(compared === undefined ? {} : { compared, differing }) };
+    const measurement = { canary, stable: { calls: 0, failures: 0 } };
+    const { checks } = verdict({ check: 'mirror-compare', maximum: 1 }, measurement).result;
+    expect(checks).toMatchObject([{ check: 'mirror-compare', verdict: expected, message }]);
+  });
+
   describe('a canary some of whose calls are slow', () => {
     /** Of 1,000 canary calls in each measurement so many are slow; stable has none. */
     function verdicts(slow: readonly number[]): readonly AnalysisResult[] {
