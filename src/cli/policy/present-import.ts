@@ -30,14 +30,30 @@ export interface OutputFlags {
  * is left or, with `strict`, when anything is left out: then nothing is written.
  */
 export async function presentImport(imported: ImportedDocument, flags: OutputFlags, io: CommandIo): Promise<void> {
-  const { service, document, unsaid, notes } = imported;
+  const { document, unsaid } = imported;
   const isUsable = document !== undefined && (unsaid.length === 0 || saysSomething(document));
   if (document !== undefined) planOf(document);
-  io.json({ service, document: isUsable ? document : null, unsaid, notes });
+  const shown = { ...imported, document: isUsable ? document : undefined };
+  await presentDocument(shown, 'policy document', (file) => `graylane policy validate ${file}`, flags, io);
+}
+
+interface PresentedDocument extends Omit<ImportedDocument, 'document'> {
+  readonly document: object | undefined;
+}
+
+/** The same of a document of any kind; `tryOut` is the command that its reader runs next. */
+export async function presentDocument(
+  { service, document, unsaid, notes }: PresentedDocument,
+  kind: string,
+  tryOut: (file: string) => string,
+  flags: OutputFlags,
+  io: CommandIo,
+): Promise<void> {
+  io.json({ service, document: document ?? null, unsaid, notes });
   showLosses(unsaid, io);
   for (const note of notes) io.note(note);
-  if (!isUsable) {
-    throw new CommandError(1, `${service}: nothing that a policy document could say`, 'see what is reported above');
+  if (document === undefined) {
+    throw new CommandError(1, `${service}: nothing that a ${kind} could say`, 'see what is reported above');
   }
   if (unsaid.length > 0 && flags.strict === true) {
     const message = `${service}: ${counted(unsaid.length, 'difference')} (expected: none, with --strict)`;
@@ -48,8 +64,8 @@ export async function presentImport(imported: ImportedDocument, flags: OutputFla
   const text = asJson
     ? `${JSON.stringify(document, null, 2)}\n`
     : stringify(document, { aliasDuplicateObjects: false, lineWidth: 120 });
-  if (flags.output !== undefined) await write(flags.output, text, io);
-  else io.write(text);
+  if (flags.output === undefined) io.write(text);
+  else await write(flags.output, text, tryOut(flags.output), io);
 }
 
 /** More than whose policy it is. */
@@ -66,13 +82,13 @@ export function showLosses(losses: readonly (PolicyProblem | ImportLoss)[], io: 
   }
 }
 
-async function write(out: string, text: string, io: CommandIo): Promise<void> {
+async function write(out: string, text: string, next: string, io: CommandIo): Promise<void> {
   try {
     await writeFile(out, text);
   } catch (error) {
     throw new CommandError(2, `--output: ${out}: ${codeOf(error)} (expected: a file that can be written)`);
   }
-  io.note(`${out} written; try it: graylane policy validate ${out}`);
+  io.note(`${out} written; try it: ${next}`);
 }
 
 /** Reads files and folders of them; `-` is standard input. Throws a CommandError. */

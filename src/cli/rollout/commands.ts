@@ -126,6 +126,29 @@ export const rollout: CommandGroup = {
       run: async () => (await import('./show-rollout.js')).showHistory,
     },
     {
+      name: 'import',
+      summary: 'write a Canary of Flagger or a Rollout of Argo as a rollout',
+      description:
+        'Reads one Canary or Rollout with the templates that it names, and prints the rollout that comes closest. Each field ' +
+        'that is not in it is told on standard error with file, line and path; so is what the policy and the file of the ' +
+        'controller need. Ends with 0 when everything is said, with 3 when something is left out, with 1 when nothing is left.',
+      examples: {
+        'graylane rollout import canary.yaml -o rollout.yaml': 'to be reviewed, and started',
+        'graylane rollout import rollout.yaml templates/ --name payments': 'one of several, with its templates',
+        'kubectl get canary,metrictemplates -A -o yaml | graylane rollout import - --name shop/payments':
+          'from a cluster',
+      },
+      args: [argument('<file...>', 'YAML or JSON, or a folder of them; - is standard input')],
+      options: [
+        option('--name <name>', 'of the Canary or Rollout, with its namespace if need be; default: the only one'),
+        option('--canary <subset>', 'of the policy: the new version', undefined, 'canary'),
+        option('--stable <subset>', 'of the policy: what serves today', undefined, 'stable'),
+        option('-o, --output <file>', 'where to write it, as JSON if the name ends in .json; default: standard output'),
+        option('--strict', 'write nothing and end with 1 when anything is left out'),
+      ],
+      run: async () => (await import('./import-rollout.js')).importRolloutFiles,
+    },
+    {
       name: 'run',
       summary: 'run the controller, in the foreground',
       description:

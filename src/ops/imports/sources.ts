@@ -54,9 +54,9 @@ const VARIABLE = /^\s*(?:-\s+)?["']?[\w./-]*["']?:?\s*["']?\$[{(][A-Za-z_]\w*[})
 
 /**
  * Reads the documents of YAML and JSON texts, each by itself: one that is broken leaves the others. Merge keys (`<<`)
- * and aliases are followed. Never throws.
+ * and aliases are followed. `placeholders`: of the rules themselves, which make no template of a text. Never throws.
  */
-export function readSources(texts: readonly SourceText[]): ReadSources {
+export function readSources(texts: readonly SourceText[], placeholders?: RegExp): ReadSources {
   const documents: SourceDocument[] = [];
   const faults: SourceFault[] = [];
   for (const { file, text } of texts) {
@@ -69,7 +69,7 @@ export function readSources(texts: readonly SourceText[]): ReadSources {
     for (const piece of piecesOf(text.startsWith('\uFEFF') ? text.slice(1) : text)) {
       if (isBlank(piece.text)) continue;
       document += 1;
-      const read = readPiece(piece, file, document);
+      const read = readPiece(piece, file, document, placeholders);
       if ('message' in read) faults.push(read);
       else if (read.value !== null && read.value !== undefined) documents.push(read);
     }
@@ -112,8 +112,13 @@ function isBlank(text: string): boolean {
   return text.split('\n').every((line) => /^\s*(?:#.*|\.\.\.|%[A-Z]+ .*)?$/.test(line));
 }
 
-function readPiece({ text, lines }: Piece, file: string, document: number): SourceDocument | SourceFault {
-  const template = templateIn(text);
+function readPiece(
+  { text, lines }: Piece,
+  file: string,
+  document: number,
+  placeholders: RegExp | undefined,
+): SourceDocument | SourceFault {
+  const template = templateIn(placeholders === undefined ? text : text.replace(placeholders, ''));
   if (template !== undefined) {
     const message = `a template: ${JSON.stringify(template.text)} (expected: what it is rendered to, as of helm template or kustomize build); left out`;
     return { file, document, line: lines + template.line, column: 1, message };

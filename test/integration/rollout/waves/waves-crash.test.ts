@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { printFact } from '../../../support/figure';
 import { isLong, sliceOf } from '../../../support/slice';
-import { dyingClient } from '../dying-client';
+import { dyingClient } from '../fixtures/dying-client';
 import { rolloutWorld } from '../rollout-world';
 import { BAD, beginThem, DATACENTERS, driveThem, openSessions, wavesContext, wavesOf, writtenIn } from './waves-world';
 
