@@ -16,7 +16,7 @@ export interface GradualSettings {
 }
 
 /** A step that has begun, or been judged. */
-export interface GradualStep {
+interface GradualStep {
   readonly percent: number;
   /** Clients in which it is to be in force, of those that report. */
   readonly clients: number;

@@ -16,7 +16,7 @@ export interface CandidatePlace {
 }
 
 /** A candidate that a command holds now; undefined: there is none. Throws POLICY_UNAVAILABLE. */
-export async function readCandidate(
+async function readCandidate(
   place: CandidatePlace,
 ): Promise<{ readonly candidate: Candidate; readonly session: string } | undefined> {
   const key = candidateKey(place.service);
