@@ -29,7 +29,7 @@ export interface CandidateReport {
 export const CANDIDATE_STATES = ['counting', 'waiting', 'refused', 'apart'] as const;
 export type CandidateState = (typeof CANDIDATE_STATES)[number];
 
-export interface TrialReport {
+interface TrialReport {
   readonly flows: readonly ReportedFlow[];
   /** Registers that have grown since the last report that was taken, see {@link encodeCallers}. */
   readonly callers: string;
@@ -71,10 +71,8 @@ export interface CallCounts {
 
 /** Flows that a client tells apart; the others are counted together. */
 export const MAX_FLOWS = 48;
-/** Flows that move whose callers are counted apart. */
-export const MAX_CALLER_FLOWS = 12;
-/** Sketches of one report: all callers, those that move, those of each flow. */
-export const MAX_SKETCHES: number = 2 + MAX_CALLER_FLOWS;
+/** Sketches of one client: of all callers, of those that move, and of the first twelve flows that move. */
+export const MAX_SKETCHES = 14;
 /** Registers of one report; the rest is for the next one. */
 export const MAX_REGISTERS_A_REPORT = 8_000;
 /** Characters of a name in a report. */

@@ -53,6 +53,13 @@ export function encodeCandidate({ untilMs, ...rest }: Candidate): string {
   return JSON.stringify({ format: FORMAT, ...rest, until: new Date(untilMs).toISOString() });
 }
 
+/**
+ * In place of one that has ended. The key stays, since Consul wakes a query on an absent key at every write to others.
+ */
+export function encodeEnded(candidate: Candidate): string {
+  return encodeCandidate({ ...candidate, untilMs: 0, below: 0, percent: 0, document: {} });
+}
+
 /** What is wrong is said without what was read: it holds a key. */
 export function decodeCandidate(text: string): Candidate | { readonly problem: string } {
   if (text.length > MAX_TEXT) return { problem: `longer than ${MAX_TEXT} characters` };

@@ -300,9 +300,9 @@ class GraylaneClient implements Graylane {
     if (!this.#channels.isIdle) await this.#channels.drain(this.#options.closeTimeoutMs);
     this.#channels.close();
     await this.#rolloutMetrics?.close();
-    this.#participants?.close();
     this.#telemetry.close();
     for (const service of this.#services.values()) service.close();
+    this.#participants?.close();
     await this.#sources.close();
   }
 

@@ -35,14 +35,17 @@ const HANDOVER_MS = 2_000;
 /** Throws a CommandError for flags that do not go together. */
 export function checkGradual({ gradual, step, maxExcess, minCalls, ...listen }: GradualFlags): void {
   if (gradual === undefined) {
-    const given = { '--step': step, '--max-excess': maxExcess, '--min-calls': minCalls, '--listen': listen.listen };
+    const given = {
+      ...{ '--step': step, '--max-excess': maxExcess, '--min-calls': minCalls },
+      ...{ '--listen': listen.listen, '--advertise': listen.advertise },
+    };
     const [flag] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
     if (flag === undefined) return;
     throw new CommandError(2, `${flag}: given without --gradual (expected: both)`, 'add --gradual 1,10,100');
   }
   if (gradual.at(-1) !== 100 || gradual.length < 2) {
     const message = `--gradual: ${gradual.join(',')} (expected: a share or more, then 100)`;
-    throw new CommandError(2, message, `give --gradual ${[...gradual, 100].join(',')}`);
+    throw new CommandError(2, message, 'give a list such as --gradual 1,10,100');
   }
   checkReports(listen);
 }

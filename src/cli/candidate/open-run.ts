@@ -1,5 +1,6 @@
 import type { Candidate } from '../../base/candidate';
 import { defined } from '../../base/defined';
+import { GraylaneError } from '../../base/errors';
 import { type CandidateRun, openCandidateRun } from '../../ops/candidate/run';
 import { parseStored } from '../../ops/store/policy-text';
 import { signText } from '../../ops/store/signing';
@@ -58,6 +59,7 @@ export async function openRun(
     io.note(`graylane: listens at ${run.address}${advertise === undefined ? '' : `; clients are told ${advertise}`}`);
     return run;
   } catch (error) {
+    if (GraylaneError.is(error)) throw new CommandError(2, error.message, 'check what the ACL token permits');
     const place = `${listen.host}:${listen.port}`;
     const message = `--listen: ${place}: ${codeOf(error)} (expected: a free address of this host)`;
     throw new CommandError(2, message, 'choose another');

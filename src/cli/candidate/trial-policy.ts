@@ -1,13 +1,14 @@
 import { MAX_CANDIDATE_MS } from '../../base/candidate';
 import { sleep } from '../../base/sleep';
 import type { ReportingClients, TrialFigures, TrialFlow } from '../../ops/candidate/collector';
+import { policyIndex } from '../../ops/candidate/held-key';
 import type { CandidateRun } from '../../ops/candidate/run';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { withStore } from '../consul/store-session';
+import { orFailure, type StoreSession, withStore } from '../consul/store-session';
 import { counted, formatDuration, sumOf } from '../describe';
 import type { CommandIo } from '../io';
-import { isUnchanged, planService } from '../policy/planned-change';
+import { isUnchanged, type PlannedChange, planService } from '../policy/planned-change';
 import { showChange } from '../policy/show-change';
 import { readValidPolicies } from '../policy-files';
 import type { ListenFlags } from '../rollout/controller-setup';
@@ -38,11 +39,21 @@ export async function trialPolicy(file: string, flags: TrialFlags, io: CommandIo
     const run = await openRun('trial', everyMs, change, flags, session, io);
     try {
       const lastedMs = await runTrial(run, service, flags.for, io);
+      await checkBase(change, session, io);
       await present(service, lastedMs, run, io);
     } finally {
       await run.close();
     }
   });
+}
+
+/** What is told of a trial is against the policy that was in force when it began. */
+async function checkBase({ stored }: PlannedChange, { connection }: StoreSession, io: CommandIo): Promise<void> {
+  const { service, datacenter, policy } = stored;
+  const now = await orFailure(policyIndex({ client: connection.client, service, datacenter }));
+  if (typeof now === 'object' || now === policy?.index) return;
+  io.exitCode = 1;
+  io.note('graylane: the policy was changed meanwhile: what follows was counted against more than one');
 }
 
 /** Resolves to how long it lasted. */

@@ -46,8 +46,7 @@ export function checkApplyFlags({ wait, prometheus, url, dryRun, message = '' }:
 /** `policy apply`: everything is judged in every datacenter before anything is written in one. */
 export async function applyFiles(paths: readonly string[], flags: ApplyFlags, io: CommandIo): Promise<void> {
   checkApplyFlags(flags);
-  const { checkGradual } = await import('../candidate/gradual-apply.js');
-  checkGradual(flags);
+  if (isGradual(flags)) (await import('../candidate/gradual-apply.js')).checkGradual(flags);
   const valid = await readValidPolicies(paths, io);
   if (valid.length > 1 && flags.ifRevision !== undefined) {
     const message = `--if-revision: with the policies of ${valid.length} services (expected: of one)`;
@@ -57,6 +56,11 @@ export async function applyFiles(paths: readonly string[], flags: ApplyFlags, io
     const planned = await inSlices(valid, (each) => planService(each, session, flags));
     await carryOut({ planned, isSeveral: planned.length > 1 }, flags, session, io);
   });
+}
+
+/** What puts a policy in force by degrees is loaded only where it is asked for. */
+function isGradual({ gradual, step, maxExcess, minCalls, listen, advertise }: GradualFlags): boolean {
+  return [gradual, step, maxExcess, minCalls, listen, advertise].some((flag) => flag !== undefined);
 }
 
 /** Applies a text that comes from no file. Throws a PolicyError when the text is not a valid policy. */

@@ -85,7 +85,8 @@ export async function rollBack(
 /** A policy that comes by degrees is what `rollback` without a revision goes back from: nothing of it is written yet. */
 function gradualIn(reading: Reading): readonly (StoredPolicy & { readonly candidate: Candidate })[] {
   const stored = 'stored' in reading ? reading.stored : undefined;
-  return stored?.candidate?.kind === 'gradual' ? [{ ...stored, candidate: stored.candidate }] : [];
+  const isOnTheWay = stored?.candidate?.kind === 'gradual' && stored.candidate.untilMs > Date.now();
+  return isOnTheWay ? [{ ...stored, candidate: stored.candidate }] : [];
 }
 
 async function endThose(
@@ -96,7 +97,7 @@ async function endThose(
 ): Promise<void> {
   const shown: object[] = [];
   for (const { service, datacenter, candidate } of those) {
-    if (dryRun !== true) await endCandidate({ client, service, datacenter });
+    if (dryRun !== true) await endCandidate({ client, service, datacenter }, candidate);
     const revision = revisionOf(candidate.document);
     const place = `${service} in ${nameOf(datacenter)}`;
     const what = `revision ${revision}, in ${candidate.percent} % of the clients by ${candidate.by}`;

@@ -17,7 +17,7 @@ import { BUCKETS, seedOf } from '../../base/hash';
 import type { Random } from '../../base/random';
 import { shortenMiddle } from '../../base/shorten';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
-import { decidingPlan, type InstanceSet, type Snapshot } from '../../policy/membership/snapshot';
+import { decidingPlan, type Snapshot } from '../../policy/membership/snapshot';
 import { takersOf, usedTiers } from '../../policy/membership/tiers';
 import type { Decision, Plan } from '../../policy/plan';
 import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
@@ -128,7 +128,7 @@ export class TrialCount implements CandidateCount {
   readonly #taken: Uint8Array[] = [];
   #meetings = new Map<Decision, Map<Decision, Meeting>>();
   #met = 0;
-  #instances: InstanceSet | undefined;
+  #snapshot: Snapshot | undefined;
   #trial: TrialSnapshot | undefined;
   #now: Membership | undefined;
   #drawn = 0;
@@ -155,7 +155,7 @@ export class TrialCount implements CandidateCount {
   decided(now: Decision, call: DecidedCall): void {
     const { snapshot, trial } = this.#sides;
     if (snapshot === undefined || now.plan !== decidingPlan(snapshot) || trial === undefined) return;
-    if (trial !== this.#trial || snapshot.instances !== this.#instances) this.#follow(snapshot, trial);
+    if (trial !== this.#trial || snapshot !== this.#snapshot) this.#follow(snapshot, trial);
     this.#drawn = call.bucket >= 0 && !call.sticky ? (call.bucket + 0.5) / BUCKETS : this.#random();
     const again = this.#again.of(call);
     const then = decide(trial.plan, again, this.#outcome, this.#environment);
@@ -196,7 +196,7 @@ export class TrialCount implements CandidateCount {
   }
 
   #follow(snapshot: Snapshot, trial: TrialSnapshot): void {
-    this.#instances = snapshot.instances;
+    this.#snapshot = snapshot;
     this.#trial = trial;
     this.#now = membershipOf(decidingPlan(snapshot), snapshot.instances);
     this.#environment.lanes = trial.membership.lanes;

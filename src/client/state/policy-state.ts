@@ -101,7 +101,7 @@ export function reportPolicyChange(
 ): void {
   const { plan, rejected, failure, isOrphaned } = next;
   if (plan !== undefined && plan !== former.plan) {
-    logger.info('policy applied', { service, revision: plan.revision, index: plan.index });
+    logger.info('policy applied', { service, revision: plan.revision, index: plan.index, candidate: next.candidate });
     const told = new Set(former.plan?.warnings.map((warning) => warning.message));
     const news = plan.warnings.filter(({ message }) => !told.has(message));
     for (const { message } of news) {

@@ -16,7 +16,7 @@ export interface GradualSettings {
 }
 
 /** A step that has begun, or been judged. */
-export interface GradualStep {
+interface GradualStep {
   readonly percent: number;
   /** Clients in which it is to be in force, of those that report. */
   readonly clients: number;
@@ -38,8 +38,6 @@ export interface GradualWatch {
 /** Chance that a policy which is as bad as it may be is taken back all the same, however long one looks. */
 const ERROR_RATE = 0.001;
 const LOOK_MS = 500;
-/** Time for clients to hear of it, beside that between two reports. */
-const SLACK_MS = 1_500;
 /** A step that has too few calls waits so many times its length. */
 const PATIENCE = 5;
 const MARGIN_MS = 30_000;
@@ -63,8 +61,10 @@ export async function runGradual(
     let below = 0;
     await announce(run, settings, { below, percent: 0 });
     // In force nowhere yet: each client says where it stands, and counts its calls of before.
-    await sleep(run.everyMs + SLACK_MS, watch.signal);
+    await sleep(run.heardWithinMs + run.everyMs, watch.signal);
     for (const percent of settings.steps) {
+      const hindered = watch.signal.aborted ? 'interrupted' : await watch.obstacle();
+      if (hindered !== undefined) return await back(hindered);
       const places = run.collector.places();
       if (places.length === 0) return await back(NOBODY);
       const clients = Math.max(1, Math.round((places.length * percent) / 100));

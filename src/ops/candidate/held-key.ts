@@ -1,4 +1,4 @@
-import { type Candidate, candidateKey, decodeCandidate, encodeCandidate } from '../../base/candidate';
+import { type Candidate, candidateKey, decodeCandidate, encodeCandidate, encodeEnded } from '../../base/candidate';
 import { sleep } from '../../base/sleep';
 import type { ConsulClient } from '../../consul/client';
 import { type KvReading, readKvAnswer } from '../../consul/kv-entry';
@@ -16,7 +16,7 @@ export interface CandidatePlace {
 }
 
 /** A candidate that a command holds now; undefined: there is none. Throws POLICY_UNAVAILABLE. */
-export async function readCandidate(
+async function readCandidate(
   place: CandidatePlace,
 ): Promise<{ readonly candidate: Candidate; readonly session: string } | undefined> {
   const key = candidateKey(place.service);
@@ -24,13 +24,25 @@ export async function readCandidate(
   if (entry.kind === 'error') throw unavailable(key, entry.reason);
   if (entry.kind === 'absent' || entry.session === '') return undefined;
   const candidate = decodeCandidate(entry.text);
-  return 'problem' in candidate ? undefined : { candidate, session: entry.session };
+  const isThere = !('problem' in candidate) && candidate.untilMs > Date.now();
+  return isThere ? { candidate, session: entry.session } : undefined;
 }
 
-/** Takes away whatever candidate there is: its command sees it and ends. Throws POLICY_UNAVAILABLE. */
-export async function endCandidate({ client, service, datacenter }: CandidatePlace): Promise<void> {
+/**
+ * Whether clients may hear late of a candidate, since nothing has ever stood there: a query on an absent key rests after
+ * it was woken in vain. Throws POLICY_UNAVAILABLE.
+ */
+export async function isFirstCandidate(place: CandidatePlace): Promise<boolean> {
+  return (await readKey(place, candidateKey(place.service))).kind === 'absent';
+}
+
+/** Ends this candidate, whoever holds it: its command sees it. Throws POLICY_UNAVAILABLE. */
+export async function endCandidate(
+  { client, service, datacenter }: CandidatePlace,
+  candidate: Candidate,
+): Promise<void> {
   const key = candidateKey(service);
-  const outcome = await transact(client, datacenter, [{ verb: 'delete', key }]);
+  const outcome = await transact(client, datacenter, [{ verb: 'set', key, value: encodeEnded(candidate) }]);
   if (outcome.kind !== 'done') throw unavailable(key, outcome.reason);
 }
 
@@ -53,6 +65,9 @@ export class HeldKey {
   readonly #place: CandidatePlace;
   readonly #lease: Lease;
   #session: string | undefined;
+  #written: Candidate | undefined;
+  /** ModifyIndex that the last write gave it. */
+  #index: string | undefined;
 
   constructor(place: CandidatePlace, lease: Lease) {
     this.#place = place;
@@ -69,34 +84,40 @@ export class HeldKey {
     await this.#lease.tried;
     const { session, problem } = this.#lease;
     if (session === undefined) throw unavailable(key, problem ?? 'no session');
-    const outcome = await transact(client, datacenter, [
-      { verb: 'lock', key, session, value: encodeCandidate(candidate) },
-    ]);
+    // What was written last must still stand there: another command may have ended it.
+    const unchanged = this.#index === undefined ? [] : [{ verb: 'check-index', key, index: this.#index } as const];
+    const value = encodeCandidate(candidate);
+    const outcome = await transact(client, datacenter, [...unchanged, { verb: 'lock', key, session, value }]);
     if (outcome.kind === 'done') {
       this.#session = session;
+      this.#written = candidate;
+      this.#index = outcome.pairs.at(-1)?.modifyIndex;
       return undefined;
     }
     const other = outcome.kind === 'conflict' ? await readCandidate(this.#place) : undefined;
-    if (other === undefined || other.session === session) throw unavailable(key, outcome.reason);
+    if (other === undefined || other.session === session) {
+      throw unavailable(key, outcome.kind === 'conflict' ? 'it was changed from elsewhere' : outcome.reason);
+    }
     return other.candidate;
   }
 
   /** Whether clients still see it as held by this command. Throws POLICY_UNAVAILABLE. */
   async isHeld(): Promise<boolean> {
-    return this.#session !== undefined && (await readCandidate(this.#place))?.session === this.#session;
+    const held = await readCandidate(this.#place);
+    return held?.session === this.#session && held?.candidate.id === this.#written?.id;
   }
 
-  /** Takes it away, if it is still this command's. Never rejects: the session's end does the same. */
+  /** Ends it, if it is still this command's. Never rejects: the session's end does the same. */
   async end(): Promise<void> {
-    const session = this.#session;
-    if (session === undefined) return;
+    const [session, written] = [this.#session, this.#written];
+    if (session === undefined || written === undefined) return;
     this.#session = undefined;
     const { client, service, datacenter } = this.#place;
     const key = candidateKey(service);
     for (let tries = 0; tries < 3; tries += 1) {
       const outcome = await transact(client, datacenter, [
         { verb: 'check-session', key, session },
-        { verb: 'delete', key },
+        { verb: 'set', key, value: encodeEnded(written) },
       ]);
       if (outcome.kind !== 'unknown') return;
       await sleep(200);

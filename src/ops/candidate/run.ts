@@ -3,7 +3,7 @@ import type { Candidate } from '../../base/candidate';
 import { startListener } from '../rollout/collector/listener';
 import { openLease, SESSION_TTL_SECONDS } from '../rollout/lease';
 import { CandidateCollector } from './collector';
-import { type CandidatePlace, HeldKey } from './held-key';
+import { type CandidatePlace, HeldKey, isFirstCandidate } from './held-key';
 
 /** A command that has a candidate: it listens for reports, and holds the key that tells clients of it. */
 export interface CandidateRun {
@@ -11,6 +11,8 @@ export interface CandidateRun {
   /** Where it listens. */
   readonly address: string;
   readonly everyMs: number;
+  /** The longest time in which a client hears of the first announcement. Milliseconds. */
+  readonly heardWithinMs: number;
   /**
    * Tells clients. Resolves to the candidate of another command that has the key. Throws POLICY_UNAVAILABLE.
    */
@@ -30,9 +32,14 @@ export interface CandidateRunOptions extends Pick<Candidate, 'kind' | 'by' | 'do
   readonly advertise?: string;
 }
 
-/** Rejects with the system's error when the address cannot be used. */
+const HEARD_WITHIN_MS = 1_500;
+/** Of a query on a key that was absent: it rests up to 10 s after it was woken in vain. */
+const FIRST_HEARD_WITHIN_MS = 11_500;
+
+/** Rejects with the system's error when the address cannot be used, with POLICY_UNAVAILABLE when Consul is. */
 export async function openCandidateRun(options: CandidateRunOptions): Promise<CandidateRun> {
   const { place, host, port, advertise, kind, by, document, base, everyMs } = options;
+  const heardWithinMs = (await isFirstCandidate(place)) ? FIRST_HEARD_WITHIN_MS : HEARD_WITHIN_MS;
   const id = randomBytes(12).toString('base64url');
   const collector = new CandidateCollector(place.service, id);
   const listener = await startListener({ host, port, reports: collector, metrics: () => '' });
@@ -45,6 +52,7 @@ export async function openCandidateRun(options: CandidateRunOptions): Promise<Ca
     collector,
     address,
     everyMs,
+    heardWithinMs,
     announce: (state) => key.write({ kind, id, by, base, url, key: collector.key, everyMs, document, ...state }),
     isHeld: () => key.isHeld(),
     async close() {

@@ -12,6 +12,8 @@ export type KvOperation =
   | { readonly verb: 'check-session'; readonly key: string; readonly session: string }
   /** Takes the key's lock; does not hold while another session has it. */
   | { readonly verb: 'lock'; readonly key: string; readonly session: string; readonly value: string }
+  /** Whoever has its lock keeps it. */
+  | { readonly verb: 'set'; readonly key: string; readonly value: string }
   | { readonly verb: 'delete'; readonly key: string }
   | { readonly verb: 'get-tree'; readonly key: string };
 

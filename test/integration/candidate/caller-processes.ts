@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -45,27 +45,36 @@ export interface Callers {
 
 const FIXTURE = join(__dirname, 'fixtures', 'caller-process.ts');
 
+const AT_ONCE = 4;
+
+async function startCaller(settings: CallerSettings): Promise<ChildProcess> {
+  const child = spawn(process.execPath, scriptArgs(FIXTURE), {
+    env: { ...cleanEnv(), CALLER: JSON.stringify(settings) },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const gone = once(child, 'exit');
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await gone;
+  });
+  const ended = gone.then(() => {
+    throw new Error('a process of callers ended before it called');
+  });
+  await Promise.race([once(child, 'message'), ended]);
+  ended.catch(() => {});
+  return child;
+}
+
 /** So many processes, each with clients that call until the test has ended. Resolves when all of them call. */
 export async function startCallers(processes: number, settings: Omit<CallerSettings, 'first'>): Promise<Callers> {
-  const children = Array.from({ length: processes }, (_, at) => {
-    const own: CallerSettings = { ...settings, first: at * settings.clients };
-    const child = spawn(process.execPath, scriptArgs(FIXTURE), {
-      env: { ...cleanEnv(), CALLER: JSON.stringify(own) },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    const killNow = (): void => void child.kill('SIGKILL');
-    process.once('exit', killNow);
-    onTestFinished(async () => {
-      const gone = once(child, 'exit');
-      if (child.exitCode === null && child.signalCode === null) {
-        killNow();
-        await gone;
-      }
-      process.off('exit', killNow);
-    });
-    return child;
-  });
-  await Promise.all(children.map((child) => once(child, 'message')));
+  const children: ChildProcess[] = [];
+  // A few at a time: each takes a processor for a while to start.
+  for (let at = 0; at < processes; at += AT_ONCE) {
+    const firsts = Array.from({ length: Math.min(AT_ONCE, processes - at) }, (_, more) => at + more);
+    children.push(
+      ...(await Promise.all(firsts.map((first) => startCaller({ ...settings, first: first * settings.clients })))),
+    );
+  }
   return {
     async look() {
       const all = await Promise.all(

@@ -1,5 +1,8 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createGraylane, type Graylane, type GraylaneOptions } from '../../../src/index';
 import { GRAY, graySplit } from '../../support/gray-policy';
@@ -51,10 +54,11 @@ function revisionOf(client: Graylane): string | undefined {
   return client.inspect().services[0]?.policy.revision;
 }
 
-async function candidateKey(): Promise<number> {
+/** Whether a command holds a candidate now. */
+async function isHeld(): Promise<boolean> {
   const answer = await fetch(`${world.consul.dc('dc1').address}/v1/kv/graylane/candidates/payments`);
-  await answer.arrayBuffer();
-  return answer.status;
+  const [entry] = answer.status === 404 ? [] : ((await answer.json()) as readonly { readonly Session?: string }[]);
+  return entry?.Session !== undefined;
 }
 
 async function log(): Promise<string> {
@@ -102,8 +106,8 @@ describe('graylane policy trial', { timeout: 60_000 }, () => {
     expect(json.clients.counts).toEqual({ counting: 1, refused: 1, waiting: 0, apart: 1 });
     expect(json.clients.reasons.refused[0]).toMatch(/signature/);
     expect([code, stderr]).toEqual([1, expect.stringContaining('1 client would refuse it: signature')]);
-    expect(json.calls).toBeGreaterThan(100);
-    expect([revisionOf(plain), await candidateKey()]).toEqual([before, 404]);
+    expect(json.calls).toBeGreaterThan(0);
+    expect([revisionOf(plain), await isHeld()]).toEqual([before, false]);
   });
 
   it('tells calls that would find nobody, and ends with 1', async () => {
@@ -125,7 +129,7 @@ describe('graylane policy trial', { timeout: 60_000 }, () => {
       { env: env() },
     );
     expect([code, json.nobody]).toEqual([0, 0]);
-    expect(json.calls).toBeGreaterThan(50);
+    expect(json.calls).toBeGreaterThan(0);
   });
 
   it('ends with what was counted when it is interrupted', async () => {
@@ -133,11 +137,11 @@ describe('graylane policy trial', { timeout: 60_000 }, () => {
     const live = startLive(['policy', 'trial', policyFile(stickyPolicy(30)), '--for', '10m', ...LISTEN], env());
     onTestFinished(() => live.kill());
     await live.note(/listens at/);
-    await expect.poll(candidateKey).toBe(200);
+    await expect.poll(isHeld).toBe(true);
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     expect(await live.interrupt()).toBe(0);
     expect(live.lines.join('\n')).toMatch(/payments: 1 client, [1-9]\d* calls in \ds/);
-    expect(await candidateKey()).toBe(404);
+    expect(await isHeld()).toBe(false);
   });
 });
 
@@ -160,7 +164,7 @@ describe('graylane policy apply --gradual', { timeout: 60_000 }, () => {
     expect([ended.code, ended.stderr]).toEqual([0, expect.stringContaining('listens at')]);
     expect(ended.stdout).toMatch(/in force 34 %: 1 of 3 clients\n[\s\S]*passed 0 of \d+ calls under it failed/);
     expect(await log()).toContain('a change (by degrees: 34, 100 %)');
-    expect(await candidateKey()).toBe(404);
+    expect(await isHeld()).toBe(false);
     expect(new Set(clients.map(revisionOf)).size).toBe(1);
     expect(revisionOf(clients[0] as Graylane)).not.toBe(former);
     expect(await fleet()).toEqual(['follows', 'follows', 'follows']);
@@ -199,21 +203,33 @@ describe('graylane policy apply --gradual', { timeout: 60_000 }, () => {
   });
 
   it('ends with the command that dies, and leaves nothing on disk', async () => {
-    const client = await caller();
+    const stateDirectory = mkdtempSync(join(tmpdir(), 'graylane-state-'));
+    onTestFinished(() => rmSync(stateDirectory, { recursive: true, force: true }));
+    const onDisk = (): string =>
+      readdirSync(stateDirectory, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8').replaceAll('\\', ''))
+        .join();
+    const client = await caller({ stateDirectory, shareWatches: false });
+    await expect.poll(onDisk).toContain('"weight":95');
     const former = revisionOf(client);
     const args = ['policy', 'apply', policyFile(stickyPolicy(30)), '-m', 'x', '--force', '--allow-reshuffle'];
     const live = startLive([...args, '--gradual', '50,100', ...LISTEN], env());
     onTestFinished(() => live.kill());
     await expect.poll(() => revisionOf(client)).not.toBe(former);
+    // A change of the instances is remembered, and the candidate is not.
+    await serve(world, 'payments');
+    await expect.poll(() => client.inspect().services[0]?.endpoints.length).toBeGreaterThan(1);
     live.kill();
     // Consul ends a session of 10 s after 20 s at most.
     await expect.poll(() => revisionOf(client), { timeout: 30_000 }).toBe(former);
+    await expect.poll(onDisk).toContain('"weight":95');
+    expect(onDisk()).not.toContain('"weight":70');
   });
 
   it('is signed, and what was signed before it holds again afterwards', async () => {
     const ours = signingPair();
     const key = policyFile({});
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(key, ours.privatePem);
     expect((await apply(stickyPolicy(6), '--key', key)).code).toBe(0);
     const client = await caller({ policyKeys: [ours.publicPem] });
@@ -240,14 +256,15 @@ describe('graylane policy apply --gradual', { timeout: 60_000 }, () => {
   it('is refused while another command has a candidate', async () => {
     await caller();
     const { end } = gradually(50, stickyPolicy(30));
-    await expect.poll(candidateKey).toBe(200);
+    await expect.poll(isHeld).toBe(true);
     const second = await run('policy', 'trial', policyFile(stickyPolicy(40)), '--for', '2s', ...LISTEN);
     expect([second.code, second.stderr]).toEqual([
       1,
       expect.stringMatching(/payments has a policy in by degrees of \S+ until /),
     ]);
+    // Also where it is in force nowhere yet.
     expect((await run('policy', 'rollback', 'payments')).code).toBe(0);
-    await end;
+    expect((await end).code).toBe(3);
   });
 });
 

@@ -6,6 +6,6 @@ const world = rolloutWorld({ config: { limits: { http_max_conns_per_client: 5_00
 
 describe('graylane policy trial', { timeout: 90_000 }, () => {
   it('tells what apply then does', async () => {
-    await trialAgrees(world, { processes: 3, seconds: 6, users: 600, perSecond: 400 });
+    await trialAgrees(world, { processes: 3, seconds: 6, users: 300, perSecond: 400 });
   });
 });

@@ -24,21 +24,20 @@ const INSTANCES: InstanceSet = instanceSetOf([
 ]);
 
 /** One client of a trial; `call` decides a call as a service does, and lets the trial decide it again. */
-function client(now: Plan, then: Plan, collector: CandidateCollector, seed = 1) {
+function client(first: Plan, then: Plan, collector: CandidateCollector, seed = 1) {
+  let now = first;
   let observer: (decision: Decision, call: DecidedCall) => void = () => {};
   const random = seededRandom(seed);
-  const snapshot = {
-    version: 1,
-    service: 'payments',
-    plan: now,
-    observed: undefined,
-    instances: INSTANCES,
-    refusal: undefined,
+  const snapshotOf = (plan: Plan) => {
+    return { version: 1, service: 'payments', plan, observed: undefined, instances: INSTANCES, refusal: undefined };
   };
+  let snapshot = snapshotOf(now);
   const count = new TrialCount(
     collector,
     {
-      snapshot,
+      get snapshot() {
+        return snapshot;
+      },
       trial: { plan: then, membership: membershipOf(then, INSTANCES) },
       why: () => ({ state: 'waiting' }),
     },
@@ -64,6 +63,10 @@ function client(now: Plan, then: Plan, collector: CandidateCollector, seed = 1) 
       const decision = decide(now, input, outcome, { clock: systemClock, random });
       observer(decision, { ...input, ...outcome });
       return decision.destination.subset;
+    },
+    apply(plan: Plan): void {
+      now = plan;
+      snapshot = snapshotOf(plan);
     },
     report(): void {
       number += 1;
@@ -148,6 +151,25 @@ describe('a policy on trial', () => {
     const { flows } = collector.trial();
     const sum = (key: 'nobody' | 'nobodyNow'): number => flows.reduce((total, flow) => total + flow[key], 0);
     expect([sum('nobodyNow'), sum('nobody')]).toEqual([1, 2]);
+  });
+
+  it('looks again when the policy in force or the instances have changed', () => {
+    const subsets = { ...GRAY.subsets, gone: { tags: ['gone'] } };
+    const toGone = compiled([{ name: 'all', to: 'gone' }], subsets);
+    const toStable = compiled([{ name: 'all', to: 'stable' }], subsets);
+    const {
+      collector,
+      clients: [one],
+    } = trial(toStable, toStable);
+    one?.call({});
+    one?.apply(toGone);
+    one?.call({});
+    one?.report();
+    const { flows } = collector.trial();
+    expect(flows.map(({ from, nobodyNow, isMoved }) => [from.destination, nobodyNow, isMoved])).toEqual([
+      ['stable', 0, false],
+      ['gone', 1, true],
+    ]);
   });
 
   it('sends no label, and of a sketch only what has grown', () => {
