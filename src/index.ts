@@ -6,7 +6,7 @@ export type { Subscription } from './base/emitter';
 export { GraylaneError, type GraylaneErrorCode } from './base/errors';
 export type { Instance } from './base/instances';
 export type { LogFields, Logger, PinoLogger } from './base/logger';
-export type { AdminHandler } from './client/admin/admin-handler';
+export type { AdminHandler, AdminHandlerOptions } from './client/admin/admin-handler';
 export type { ExplainRequest, Explanation } from './client/admin/explain';
 export type { ServiceInspection } from './client/admin/inspect';
 export type { ClientInspection, Graylane, TargetOptions } from './client/api';

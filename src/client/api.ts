@@ -12,7 +12,7 @@ import type {
 import type { Subscription } from '../base/emitter';
 import type { AgentLoad } from '../consul/request';
 import type { PolicyDocument } from '../policy/document';
-import type { AdminHandler } from './admin/admin-handler';
+import type { AdminHandler, AdminHandlerOptions } from './admin/admin-handler';
 import type { ExplainRequest, Explanation } from './admin/explain';
 import type { ServiceInspection } from './admin/inspect';
 import type { StaticInstance } from './discovery/static-instance';
@@ -126,11 +126,11 @@ export interface Graylane {
    */
   logFields(): CallLogFields;
   /**
-   * `inspect()`, `explain()`, the last decisions and the policies as JSON, for a port that only operators reach.
-   * Nothing is served until it is mounted, and nothing of it can change anything. Takes `(req, res)` of `http`, Express
-   * and Fastify.
+   * For a port that only operators reach: a page for browsers, and `inspect()`, `explain()`, the last decisions and the
+   * policies as JSON. Nothing is served until it is mounted, and nothing of it can change anything. Takes `(req, res)`
+   * of `http`, Express and Fastify. Throws INVALID_OPTION. See `docs/page.md`.
    */
-  adminHandler(): AdminHandler;
+  adminHandler(options?: AdminHandlerOptions): AdminHandler;
   /** Makes this Graylane client the one that bare targets find, for clients that were given no options. */
   register(): void;
   /** Waits for calls in flight (at most `closeTimeoutMs`), closes the channels, stops every watch. Idempotent. */

@@ -7,9 +7,11 @@ import { consoleLogger, type Logger, safeLogger, toLogger } from '../base/logger
 import { ofKey } from '../base/of-key';
 import { systemRandom } from '../base/random';
 import type { PolicyDocument } from '../policy/document';
-import { type AdminHandler, createAdminHandler, RecentDecisions } from './admin/admin-handler';
+import { type AdminHandler, type AdminHandlerOptions, createAdminHandler } from './admin/admin-handler';
 import { type ExplainRequest, type Explanation, explainCall } from './admin/explain';
 import { inspectService } from './admin/inspect';
+import { ProcessPage } from './admin/page/process-page';
+import { RecentDecisions } from './admin/recent-decisions';
 import type { ClientInspection, Graylane, TargetOptions } from './api';
 import { createBalancerClass } from './balancer/balancer';
 import type { StaticInstance } from './discovery/static-instance';
@@ -83,7 +85,7 @@ class GraylaneClient implements Graylane {
   readonly #telemetry: ClientTelemetry;
   readonly #rolloutMetrics: RolloutMetrics | undefined;
   /** Kept from the first `adminHandler()` on. */
-  #recent: RecentDecisions | undefined;
+  #observed: { readonly decisions: RecentDecisions; readonly page: ProcessPage } | undefined;
   /** One for each target, created when a target is first used. */
   readonly #services = new Map<string, Service>();
   /** Services that somebody waited for: they stay watched until `close()`. */
@@ -241,20 +243,32 @@ class GraylaneClient implements Graylane {
     return currentLogFields({ ...this.#options.labels, ...this.#scopes.current()?.labels });
   }
 
-  adminHandler(): AdminHandler {
-    const recent = this.#recent ?? this.#keepRecent();
-    return createAdminHandler({
+  adminHandler(options?: AdminHandlerOptions): AdminHandler {
+    this.#observed ??= this.#observe();
+    const { decisions, page } = this.#observed;
+    const source = {
+      name: this.name,
       inspect: () => this.inspect(),
-      explain: (service, request) => this.explain(service, request),
-      decisions: () => recent.list(),
-    });
+      explain: (service: string, request: ExplainRequest) => this.explain(service, request),
+      decisions: () => decisions.list(),
+      stream: page.stream.bind(page),
+    };
+    return createAdminHandler(source, options);
   }
 
-  #keepRecent(): RecentDecisions {
-    const recent = new RecentDecisions();
-    this.#decisions.observe((decision, call) => recent.add(this.#seams.clock.wallNow(), decision, call));
-    this.#recent = recent;
-    return recent;
+  #observe() {
+    const { clock } = this.#seams;
+    const decisions = new RecentDecisions();
+    this.#decisions.observe((decision, call) => decisions.add(clock.wallNow(), decision, call));
+    const page = new ProcessPage({
+      clock,
+      client: this.name,
+      decisions,
+      services: () => this.#services.values(),
+      consul: () => this.#sources.load,
+      refusedLabels: () => this.#scopes.incoming.refused,
+    });
+    return { decisions, page };
   }
 
   register(): void {
@@ -273,6 +287,7 @@ class GraylaneClient implements Graylane {
 
   async #close(): Promise<void> {
     removeClient(this.#handle);
+    this.#observed?.page.close();
     if (!this.#channels.isIdle) await this.#channels.drain(this.#options.closeTimeoutMs);
     this.#channels.close();
     await this.#rolloutMetrics?.close();
@@ -327,6 +342,7 @@ class GraylaneClient implements Graylane {
       decisions: this.#decisions,
     });
     this.#breakers.add(service);
+    this.#observed?.page.add(service);
     return service;
   }
 

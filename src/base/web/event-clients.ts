@@ -61,13 +61,18 @@ export class EventClients {
 
   /** To one client. `data` is sent as JSON. */
   send(response: EventResponse, event: string, data: unknown): void {
-    if (this.#clients.has(response)) this.#write(response, frame(event, data));
+    this.sendJson(response, event, JSON.stringify(data));
+  }
+
+  /** The same for data that is JSON already, on one line. */
+  sendJson(response: EventResponse, event: string, json: string): void {
+    if (this.#clients.has(response)) this.#write(response, frame(event, json));
   }
 
   /** To every client. */
   broadcast(event: string, data: unknown): void {
     if (this.#clients.size === 0) return;
-    const text = frame(event, data);
+    const text = frame(event, JSON.stringify(data));
     for (const client of this.#clients) this.#write(client, text);
   }
 
@@ -82,6 +87,6 @@ export class EventClients {
   }
 }
 
-function frame(event: string, data: unknown): string {
-  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+function frame(event: string, json: string): string {
+  return `event: ${event}\ndata: ${json}\n\n`;
 }

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 export interface WebRequest {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly socket?: { readonly localAddress?: string | undefined } | undefined;
 }
 
@@ -16,7 +16,7 @@ export interface WebRequest {
  * its owner knows the names: they are checked only where `hosts` is given.
  */
 export function refusalOf(request: WebRequest, hosts: readonly string[] | undefined): string | undefined {
-  const { headers } = request;
+  const { headers = {} } = request;
   const host = single(headers['host']);
   const isChecked = hosts !== undefined || isLoopback(request.socket?.localAddress ?? '');
   if (isChecked && !isOurs(host, hosts ?? [])) {

@@ -32,7 +32,7 @@ export function setPageHeaders(response: WebResponse): void {
 }
 
 /** True: a browser that wants a page, rather than a program that wants JSON. */
-export function wantsPage({ headers }: WebRequest): boolean {
+export function wantsPage({ headers = {} }: WebRequest): boolean {
   const accept = headers['accept'];
   return typeof accept === 'string' && /\btext\/html\b/.test(accept);
 }
@@ -85,13 +85,13 @@ export function sendPageFile(request: WebRequest, response: WebResponse, name: s
   response.setHeader('cache-control', 'no-cache');
   response.setHeader('vary', 'accept-encoding');
   response.setHeader('etag', file.etag);
-  if (request.headers['if-none-match'] === file.etag) {
+  if (request.headers?.['if-none-match'] === file.etag) {
     response.statusCode = 304;
     response.end();
     return true;
   }
   response.statusCode = 200;
-  const isCompressed = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  const isCompressed = /\bgzip\b/.test(String(request.headers?.['accept-encoding'] ?? ''));
   if (isCompressed) response.setHeader('content-encoding', 'gzip');
   const body = isCompressed ? file.compressed : gunzipSync(file.compressed);
   response.setHeader('content-length', String(body.byteLength));

@@ -1,15 +1,33 @@
 import { GraylaneError } from '../../base/errors';
-import type { DecidedBy, Decision } from '../../policy/plan';
+import { OptionReader } from '../../base/option-reader';
+import { SDK_VERSION } from '../../base/sdk-version';
+import type { EventResponse } from '../../base/web/event-clients';
+import { refusalOf, type WebRequest } from '../../base/web/foreign';
+import { sendPage, sendPageFile, setPageHeaders, type WebResponse, wantsPage } from '../../base/web/page-files';
+import type { RecentDecision } from './recent-decisions';
 
-/** What is used of Node's request and response, and of what frameworks derive from them. */
-export type AdminHandler = (
-  request: { readonly method?: string | undefined; readonly url?: string | undefined },
-  response: {
-    statusCode: number;
-    setHeader(name: string, value: string): unknown;
-    end(text: string): unknown;
-  },
-) => void;
+/** A request, as Node's `http` and what frameworks derive from it have it. */
+interface AdminRequest extends WebRequest {
+  /** Express: the whole address, where it was mounted under a prefix. */
+  readonly originalUrl?: string | undefined;
+}
+
+/** A response of the same. What cannot be written to piece by piece gets all but the page's stream. */
+interface AdminResponse extends WebResponse, Partial<Pick<EventResponse, StreamKeys>> {}
+
+type StreamKeys = 'write' | 'on' | 'flushHeaders' | 'destroy' | 'writableLength';
+
+/** Answers a request; for `http`, Express and Fastify. */
+export type AdminHandler = (request: AdminRequest, response: AdminResponse) => void;
+
+/** Who may ask an `adminHandler()`. */
+export interface AdminHandlerOptions {
+  /**
+   * Host names, without ports, that it is asked by beside `localhost` and addresses, such as that of a proxy before it.
+   * Default: on a listener of loopback none, elsewhere any. With it, others are refused wherever it listens.
+   */
+  readonly hosts?: readonly string[];
+}
 
 interface InspectedService {
   readonly service: string;
@@ -18,27 +36,84 @@ interface InspectedService {
 }
 
 interface AdminSource {
+  readonly name: string;
   inspect(): { readonly services: readonly InspectedService[] };
   explain(service: string, request: { method: string; labels: Record<string, string> }): object;
   decisions(): readonly RecentDecision[];
+  /** Streams what the page shows, of one service in detail. False: there are too many viewers. */
+  stream(response: EventResponse, service: string | undefined): boolean;
 }
 
-const PATHS = ['/inspect', '/explain', '/decisions', '/policy'];
+const PATHS = ['/inspect', '/explain', '/decisions', '/policy', '/stream'];
 /** Of a query: `label.x-gray=canary`. */
 const LABEL = 'label.';
 
 /**
- * Serves a client's state as JSON. Reads only: nothing here changes anything, whatever the method. The last part of the
- * path says what is wanted, so that it can be mounted anywhere.
+ * Serves a client's state: to browsers as a page, to others as JSON. Reads only: nothing here changes anything,
+ * whatever the method. The last part of the path says what is wanted, so that it can be mounted anywhere. Throws
+ * INVALID_OPTION.
  */
-export function createAdminHandler(source: AdminSource): AdminHandler {
+export function createAdminHandler(source: AdminSource, options: AdminHandlerOptions = {}): AdminHandler {
+  const hosts = parseHosts(options);
   return (request, response) => {
-    const { status, body } = answer(source, request.method ?? 'GET', request.url ?? '/');
-    response.statusCode = status;
-    response.setHeader('content-type', 'application/json; charset=utf-8');
-    response.setHeader('cache-control', 'no-store');
-    response.end(request.method === 'HEAD' ? '' : `${JSON.stringify(body, undefined, 2)}\n`);
+    const refusal = refusalOf(request, hosts);
+    if (refusal !== undefined) return send(request, response, problem(403, refusal));
+    const { pathname, query } = split(request.url ?? '/');
+    const name = pathname.slice(pathname.lastIndexOf('/') + 1);
+    const isRead = request.method === undefined || request.method === 'GET' || request.method === 'HEAD';
+    if (isRead) {
+      if (servePage(request, response, name)) return;
+      if (name === 'stream' && request.method !== 'HEAD' && isStreamed(response)) {
+        if (source.stream(response, query.get('service') ?? undefined)) return;
+        response.setHeader('retry-after', '10');
+        return send(request, response, problem(503, 'too many pages are open (expected: 8 at most)'));
+      }
+    }
+    send(request, response, answer(source, request.method ?? 'GET', name, query));
   };
+}
+
+function isStreamed(response: AdminResponse): response is AdminResponse & EventResponse {
+  return response.write !== undefined && response.on !== undefined;
+}
+
+function parseHosts(options: AdminHandlerOptions): readonly string[] | undefined {
+  const reader = new OptionReader(options, 'adminHandler', ['hosts']);
+  const hosts = reader.optional('hosts', () => reader.texts('hosts'));
+  reader.throwProblems();
+  return hosts?.map((host) => host.toLowerCase());
+}
+
+/** True: it was the page, what belongs to it, or the way there, and is answered. */
+function servePage(request: AdminRequest, response: AdminResponse, name: string): boolean {
+  if (sendPageFile(request, response, name)) return true;
+  if (!wantsPage(request) || PATHS.includes(`/${name}`)) return false;
+  // The page names what it loads relative to a slash at the end.
+  const { pathname } = split(request.originalUrl ?? request.url ?? '/');
+  const last = pathname.slice(pathname.lastIndexOf('/') + 1);
+  if (last === '') {
+    sendPage(request, response, 'process');
+    return true;
+  }
+  setPageHeaders(response);
+  response.statusCode = 307;
+  response.setHeader('location', `./${last}/`);
+  response.end();
+  return true;
+}
+
+function split(url: string): { readonly pathname: string; readonly query: URLSearchParams } {
+  const [pathname = '', search = ''] = url.split('?', 2);
+  return { pathname, query: new URLSearchParams(search) };
+}
+
+function send(request: AdminRequest, response: AdminResponse, { status, body }: Answer): void {
+  setPageHeaders(response);
+  response.statusCode = status;
+  response.setHeader('content-type', 'application/json; charset=utf-8');
+  response.setHeader('cache-control', 'no-store');
+  response.setHeader('vary', 'accept');
+  response.end(request.method === 'HEAD' ? '' : `${JSON.stringify(body, undefined, 2)}\n`);
 }
 
 interface Answer {
@@ -46,19 +121,19 @@ interface Answer {
   readonly body: object;
 }
 
-function answer(source: AdminSource, method: string, target: string): Answer {
+function answer(source: AdminSource, method: string, name: string, query: URLSearchParams): Answer {
   if (method !== 'GET' && method !== 'HEAD') return problem(405, `method: ${method.slice(0, 20)} (expected: GET)`);
-  const [path = '', search = ''] = target.split('?', 2);
-  const query = new URLSearchParams(search);
   try {
-    switch (path.slice(path.lastIndexOf('/'))) {
-      case '/inspect':
+    switch (name) {
+      case '':
+        return { status: 200, body: { client: source.name, version: SDK_VERSION, paths: PATHS } };
+      case 'inspect':
         return { status: 200, body: source.inspect() };
-      case '/decisions':
+      case 'decisions':
         return { status: 200, body: source.decisions() };
-      case '/policy':
+      case 'policy':
         return policy(source, query.get('service'));
-      case '/explain':
+      case 'explain':
         return explain(source, query);
       default:
         return problem(404, `path: unknown (expected: ${PATHS.join(', ')})`);
@@ -97,50 +172,4 @@ function unknownService(services: readonly { readonly service: string }[]): stri
 
 function problem(status: number, error: string): Answer {
   return { status, body: { error } };
-}
-
-const MOST = 200;
-
-/** One decision as `adminHandler()` lists it. No label values: those may be personal. */
-export interface RecentDecision {
-  /** ISO 8601. */
-  readonly at: string;
-  readonly service: string;
-  readonly method: string;
-  readonly by: DecidedBy;
-  readonly route: string;
-  readonly subset: string;
-  readonly revision: string;
-  readonly sticky: boolean;
-}
-
-/** The last 200 decisions of a Graylane client; their plain form is made only for a request. */
-export class RecentDecisions {
-  readonly #ring: { readonly atMs: number; readonly decision: Decision; readonly method: string; sticky: boolean }[] =
-    [];
-  #next = 0;
-
-  add(
-    atMs: number,
-    decision: Decision,
-    { method, sticky }: { readonly method: string; readonly sticky: boolean },
-  ): void {
-    this.#ring[this.#next] = { atMs, decision, method, sticky };
-    this.#next = (this.#next + 1) % MOST;
-  }
-
-  /** Newest first. */
-  list(): readonly RecentDecision[] {
-    const inOrder = [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
-    return inOrder.reverse().map(({ atMs, decision, method, sticky }) => ({
-      at: new Date(atMs).toISOString(),
-      service: decision.plan.service,
-      method,
-      by: decision.by,
-      route: decision.route,
-      subset: decision.destination.subset,
-      revision: decision.plan.revision,
-      sticky,
-    }));
-  }
 }

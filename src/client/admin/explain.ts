@@ -151,7 +151,7 @@ function explainTiers(
       const left = why === undefined && !own.has(instance) ? LEFT_TO_OTHERS : undefined;
       const { id, status, zone } = instance;
       const weight = why === undefined ? found.weight : instance.weight;
-      return [{ ...found, instance: id, status, zone, weight, heldOut: why ?? left ?? heldOut(found) }];
+      return [{ ...found, instance: id, status, zone, weight, heldOut: why ?? left ?? whyHeldOut(found) }];
     });
     const taking = members.filter((each) => each.heldOut === undefined).length;
     // One of weight 0 was taken out on purpose: that does not make the rest of its tier ill.
@@ -196,7 +196,8 @@ function rounded(share: number): number {
   return Math.round(share * 1e9) / 1e9;
 }
 
-function heldOut(endpoint: EndpointInspection): string | undefined {
+/** Why an endpoint gets no ordinary calls wherever it is; undefined: it does. */
+export function whyHeldOut(endpoint: EndpointInspection): string | undefined {
   const { breaker, connections, failure, isDeprioritized, isDoubted, outlier } = endpoint;
   if (breaker?.isEnabled === true && breaker.state !== 'closed') {
     const next = outlier === undefined ? 'due for a probe' : 'on trial with a tenth of its share';

@@ -4,7 +4,7 @@ import { tellListenerFault } from '../../base/logger';
 import type { Random } from '../../base/random';
 import type { Snapshot } from '../../policy/membership/snapshot';
 import type { Decision } from '../../policy/plan';
-import { isUnusableAnswer, type Outcome } from '../breaker/outcome';
+import { type AttemptFacts, isUnusableAnswer, type Outcome } from '../breaker/outcome';
 import { BreakerRegistry } from '../breaker/registry';
 import { RetryBudget, type RetryBudgetRules } from '../breaker/retry-budget';
 import { StallDetector } from '../breaker/stall';
@@ -23,10 +23,17 @@ import type { ZonePreference } from './zones/zone-preference';
 export interface AttemptListener {
   /**
    * An attempt that started has ended. `wanted` is the subset that its call was decided for, `served` the one it went
-   * to. `latencyMs` is the time to the first response, or to the end where none came. Called synchronously; must
-   * neither throw nor allocate much.
+   * to, in `datacenter` and in the step `tier` of its failover order. `latencyMs` is the time to the first response, or
+   * to the end where none came. Called synchronously; must neither throw nor allocate much.
    */
-  attemptEnded(wanted: string, served: string, outcome: Outcome, latencyMs: number): void;
+  attemptEnded(
+    wanted: string,
+    served: string,
+    outcome: Outcome,
+    latencyMs: number,
+    datacenter: string,
+    tier: number,
+  ): void;
 }
 
 /** What the balancer asks its service. */
@@ -132,6 +139,16 @@ export class BalancerContext implements AnswerJudge {
   /** Which part of the attempts at all other endpoints was turned away lately, in [0, 1]. */
   shedBeside({ load }: Endpoint): number {
     return shedBeside(load.share, this.endpoints.total);
+  }
+
+  /** An attempt that began has ended. */
+  attemptEnded(attempt: AttemptView & Pick<AttemptFacts, 'latencyMs'>, outcome: Outcome): void {
+    if (this.attemptListeners.size === 0) return;
+    const { call, endpoint, subset, tier, latencyMs } = attempt;
+    const wanted = call.decision?.destination.subset ?? subset;
+    for (const each of this.attemptListeners) {
+      each.attemptEnded(wanted, subset, outcome, latencyMs, endpoint.datacenter, tier);
+    }
   }
 
   /** A call ended badly after an attempt that was settled as a success: perhaps its answer cannot be used. */

@@ -3,7 +3,7 @@ import uPlot from 'uplot';
 import { theme } from './shell';
 import { useStore } from './store';
 
-export interface ChartSeries {
+interface ChartSeries {
   readonly label: string;
   /** A colour of tokens.css: `part-0`, `accent`, `bad`. */
   readonly color: string;
@@ -26,6 +26,11 @@ export interface ChartProps {
   /** Pixels. Default 160. */
   readonly height?: number;
 }
+
+/** Seconds between two times on the axis. */
+const STEPS = [60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400];
+/** What little is known is not drawn wider than as a part of so many seconds. */
+const LEAST_SECONDS = 120;
 
 /** Values over time. */
 export function Chart(props: ChartProps) {
@@ -90,10 +95,13 @@ function optionsOf(element: HTMLElement, props: ChartProps): uPlot.Options {
     cursor: { y: false, points: { show: false } },
     series: [{}, ...(isStacked ? lines.reverse() : lines)],
     axes: [
-      { ...axis, font, space: 80, values: (_, splits) => splits.map(clockTime) },
+      { ...axis, font, size: 24, space: 70, incrs: STEPS, values: (_, splits) => splits.map(clockTime) },
       { ...axis, font, size: 52, space: 28, values: (_, splits) => splits.map(format) },
     ],
-    scales: { x: { time: true }, y: { range: (_, __, top) => [0, max ?? Math.max(top * 1.1, Number.MIN_VALUE)] } },
+    scales: {
+      x: { time: true, range: (_, from, to) => [Math.min(from, to - LEAST_SECONDS), to] },
+      y: { range: (_, __, top) => [0, max ?? Math.max(top * 1.1, Number.MIN_VALUE)] },
+    },
   };
 }
 

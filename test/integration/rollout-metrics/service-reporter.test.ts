@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Logger } from '../../../src/base/logger';
 import type { RolloutMetricsReport } from '../../../src/base/rollout-metrics';
 import type { AttemptListener } from '../../../src/client/balancer/context';
+import type { Outcome } from '../../../src/client/breaker/outcome';
 import type { CurrentAnnouncement } from '../../../src/client/rollout-metrics/announcement-watch';
 import { createReportSender } from '../../../src/client/rollout-metrics/report-sender';
 import { ServiceReporter } from '../../../src/client/rollout-metrics/service-reporter';
@@ -27,8 +28,11 @@ interface Bench {
   until(reports: number, advanceMs?: number): Promise<void>;
 }
 
-function attemptEnded(listeners: Iterable<AttemptListener>, ...args: Parameters<AttemptListener['attemptEnded']>) {
-  for (const listener of listeners) listener.attemptEnded(...args);
+function attemptEnded(
+  listeners: Iterable<AttemptListener>,
+  ...[wanted, served, outcome, latencyMs]: [string, string, Outcome, number]
+) {
+  for (const listener of listeners) listener.attemptEnded(wanted, served, outcome, latencyMs, 'dc1', 0);
 }
 
 async function bench(random = 0.5): Promise<Bench> {

@@ -235,10 +235,7 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
     this.#notePeerLoad(outcome, nowMs);
     this.#compareWithPeers(outcome, nowMs);
     this.#endAtBreakers(outcome, nowMs);
-    if (context.attemptListeners.size > 0) {
-      const wanted = call.decision?.destination.subset ?? pool.subset;
-      for (const each of context.attemptListeners) each.attemptEnded(wanted, pool.subset, outcome, this.latencyMs);
-    }
+    context.attemptEnded(this, outcome);
     this.#endLoad(outcome, nowMs);
     if (outcome === 'success') {
       call.answeredAt = endpoint;
