@@ -19,7 +19,7 @@ export function optionalText(reader: OptionReader, key: string): string | undefi
 }
 
 /** Empty where there is a problem, which is thrown with the others. */
-export function textOf(reader: OptionReader, key: string): string {
+function textOf(reader: OptionReader, key: string): string {
   return reader.text(key, TEXT, '1 to 256 characters') ?? '';
 }
 

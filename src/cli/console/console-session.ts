@@ -22,7 +22,7 @@ export interface ConsoleSettings {
 const OWN_TOKEN = ['CONSUL_HTTP_TOKEN', 'CONSUL_HTTP_TOKEN_FILE'];
 
 /** How one request asks Consul: the environment of the command, and its options. */
-export interface Asking {
+interface Asking {
   readonly env: CommandIo['env'];
   readonly flags: ConsulFlags;
 }
@@ -31,7 +31,7 @@ export interface Asking {
  * The caller's own token for everything, reads too. Without one Consul is asked anonymously; a console that only reads
  * then asks with its own. The console signs nothing.
  */
-export function askingOf({ token, query }: Pick<ConsoleRequest, 'token' | 'query'>, settings: ConsoleSettings): Asking {
+function askingOf({ token, query }: Pick<ConsoleRequest, 'token' | 'query'>, settings: ConsoleSettings): Asking {
   const { consul, tokenFile } = settings.flags;
   // Where Consul is, and how it is reached over TLS. Nothing else of this process is about the caller.
   const known = Object.entries(settings.env).filter(([name]) => name.startsWith('CONSUL_'));

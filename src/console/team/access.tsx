@@ -14,7 +14,7 @@ export function TokenButton() {
   const asks = useStore(isAsking);
   return (
     <>
-      <button type="button" class="button plain" onClick={() => isAsking.set(true)}>
+      <button type="button" class="button" onClick={() => isAsking.set(true)}>
         {own === '' ? t('giveToken') : t('hasToken')}
       </button>
       {asks && <TokenDialog onClose={() => isAsking.set(false)} />}

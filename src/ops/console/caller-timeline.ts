@@ -28,7 +28,7 @@ export interface CallerStep {
   readonly hasMoved: boolean;
 }
 
-export interface CallerDecision {
+interface CallerDecision {
   readonly by: string;
   readonly route: string;
   /** Where it went; of a call that goes by chance, the shares. */

@@ -3,8 +3,8 @@ import { refusalOf } from '../../base/web/foreign';
 import { showValue } from '../../policy/problems';
 
 /** A page of another site cannot set it without asking first, and nothing here answers such a question. */
-export const CONSOLE_HEADER = 'x-graylane-console';
-export const TOKEN_HEADER = 'x-consul-token';
+const CONSOLE_HEADER = 'x-graylane-console';
+const TOKEN_HEADER = 'x-consul-token';
 
 /** Longest token that is passed on. Consul's own are 36 characters, those of a login method up to some hundred. */
 const LONGEST_TOKEN = 1024;

@@ -6,7 +6,7 @@ import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../../su
 import { type Ended, runHere } from '../cli/in-process';
 import { testIo } from './test-io';
 
-export interface Asked {
+interface Asked {
   /** Default: the management token; empty: none. */
   readonly token?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
@@ -16,7 +16,7 @@ export interface Asked {
   readonly port?: number;
 }
 
-export interface Answered<T = unknown> {
+interface Answered<T = unknown> {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;

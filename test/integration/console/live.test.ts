@@ -98,7 +98,10 @@ describe("the console on a controller's port", { timeout: 120_000 }, () => {
     expect(paused).toMatchObject({ state: { kind: 'paused' }, step: 2, weight: 30 });
     await page.getByText('canary at 30 %', { exact: true }).waitFor();
     const [check] = paused.results.at(-1)?.checks ?? [];
-    await page.getByText(check?.message ?? 'no figures').waitFor();
+    await page
+      .getByText(check?.message ?? 'no figures')
+      .first()
+      .waitFor();
 
     // What Prometheus shows is what the servers answered, as far as chance goes.
     let charts: ServiceCharts | undefined;
