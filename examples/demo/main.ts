@@ -1,8 +1,9 @@
 // `npm run demo`: a canary takes its share, instances die, a datacenter goes and comes back, a rollout raises the canary and
-// takes it back; and no call is lost.
+// takes it back; and no call is lost. `npm run demo -- --stay` goes on until Ctrl-C, for its page to be looked at.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type StepView, takeFigures } from './figures';
 import { type Fleet, startFleet } from './fleet';
+import { servePage } from './page';
 import { ROLLOUT_STEP } from './rollout-step';
 import { createScreen, type Screen } from './screen';
 import { STEPS, type Stage } from './steps';
@@ -13,6 +14,7 @@ const FIRST_WEIGHT_PERCENT = 5;
 const FRAME_MS = 100;
 
 const asJson = process.argv.includes('--json');
+const isStaying = process.argv.includes('--stay');
 let heading = '';
 const screen: Screen = createScreen(asJson ? process.stderr : process.stdout, () => heading);
 const closers: (() => unknown)[] = [];
@@ -32,7 +34,10 @@ async function main(): Promise<boolean> {
   await world.graylane.ready('payments');
   const traffic = startTraffic(world.graylane);
   closers.push(() => traffic.stop());
-  screen.say(`source: ${world.source}\n`);
+  const page = await servePage(world.graylane);
+  closers.push(() => page.close());
+  screen.say(`source: ${world.source}`);
+  screen.say(`page:   ${page.url}\n`);
 
   const stage: Stage = { world, fleet, traffic, weightPercent: FIRST_WEIGHT_PERCENT, splits: [], takenBack: undefined };
   const wanted = world.source === 'consul' ? [...STEPS, ROLLOUT_STEP] : STEPS;
@@ -58,6 +63,7 @@ async function main(): Promise<boolean> {
   screen.say(`\n${calls} calls, ${lost} lost.`);
   if (rollout !== null) screen.say(`graylane policy log payments: ${rollout.author}: ${rollout.reason}`);
   if (asJson) console.log(JSON.stringify({ source: world.source, calls, lost, gray, split, steps, rollout }));
+  if (isStaying) await stay(world, page.url);
   return lost === 0 && gray.sent === gray.canary && views.every((view) => view.state === 'held');
 }
 
@@ -71,6 +77,14 @@ async function run(step: (typeof STEPS)[number], index: number, stage: Stage, vi
   const finding = await step.run(stage);
   const lost = stage.traffic.since(beganAtMs).filter((record) => record.reply === undefined).length;
   change({ step, state: finding.holds && lost === 0 ? 'held' : 'failed', finding, lost });
+}
+
+/** Calls go on for the page; Ctrl-C ends it. */
+async function stay(world: World, url: string): Promise<void> {
+  const traffic = startTraffic(world.graylane, false);
+  closers.push(() => traffic.stop());
+  screen.say(`The page stays open at ${url} until Ctrl-C.`);
+  await new Promise(() => {});
 }
 
 /** Once, whoever asks first: the end, an error, or Ctrl-C. */

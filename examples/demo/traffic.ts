@@ -29,7 +29,8 @@ const USERS = 500;
 /** A client that falls behind makes fewer calls rather than a pile of them. */
 const MOST_IN_FLIGHT = 200;
 
-export function startTraffic(graylane: Graylane): Traffic {
+/** `keepsRecords`: false for traffic without end. */
+export function startTraffic(graylane: Graylane, keepsRecords: boolean = true): Traffic {
   const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
   const records: CallRecord[] = [];
   let isTesting = true;
@@ -48,7 +49,8 @@ export function startTraffic(graylane: Graylane): Traffic {
     graylane.with({ observe }, () =>
       client.charge({ order: 'o-1' }, graylane.metadata(labels), { deadline: Date.now() + 2_000 }, (error, reply) => {
         const answer = error === null ? reply : undefined;
-        records.push({ startedAtMs, endedAtMs: performance.now(), user, isGray, reply: answer, report });
+        if (keepsRecords)
+          records.push({ startedAtMs, endedAtMs: performance.now(), user, isGray, reply: answer, report });
         inFlight -= 1;
         if (inFlight === 0) whenIdle?.();
       }),

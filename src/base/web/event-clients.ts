@@ -3,10 +3,15 @@ import { setPageHeaders } from './page-files';
 
 /** A response that events are written to for as long as its client reads them. */
 export interface EventResponse extends WebResponse {
+  /** Sends a piece of the body. */
   write(text: string): unknown;
+  /** Sends the head at once. */
   flushHeaders?(): void;
+  /** Cuts the connection of a client that does not read. */
   destroy?(): unknown;
+  /** Tells that the client has gone. */
   on(event: 'close' | 'error', listener: () => void): unknown;
+  /** Bytes that wait for the client. */
   readonly writableLength: number;
 }
 

@@ -2,10 +2,19 @@ import { isIP } from 'node:net';
 
 /** What is read of a request of Node's `http`, or of what a framework derives from it. */
 export interface WebRequest {
+  /** Default: GET. */
   readonly method?: string | undefined;
+  /** Path and query. Default: `/`. */
   readonly url?: string | undefined;
+  /** By their names in lower case. Default: none. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly socket?: { readonly localAddress?: string | undefined } | undefined;
+  /** Whose address says whether the listener is on loopback. Default: it is not. */
+  readonly socket?:
+    | {
+        /** Where the request came in. */
+        readonly localAddress?: string | undefined;
+      }
+    | undefined;
 }
 
 /**

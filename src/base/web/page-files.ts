@@ -6,8 +6,11 @@ import type { WebRequest } from './foreign';
 
 /** What is used of a response of Node's `http`, or of what a framework derives from it. */
 export interface WebResponse {
+  /** Set before anything is sent. */
   statusCode: number;
+  /** Sets a header, before anything is sent. */
   setHeader(name: string, value: string): unknown;
+  /** Sends the body, and ends. */
   end(body?: string | Uint8Array): unknown;
 }
 

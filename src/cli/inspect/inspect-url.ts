@@ -1,4 +1,3 @@
-import type { RecentDecision } from '../../client/admin/recent-decisions';
 import type { Explanation } from '../../client/admin/explain';
 import type {
   DatacenterInspection,
@@ -6,6 +5,7 @@ import type {
   LookupInspection,
   ServiceInspection,
 } from '../../client/admin/inspect';
+import type { RecentDecision } from '../../client/admin/recent-decisions';
 import type { ClientInspection } from '../../client/api';
 import type { GuardCounts, GuardView } from '../../client/breaker/guard/subset-guard';
 import type { BreakerView } from '../../client/breaker/view';

@@ -7,14 +7,15 @@ import { sendPage, sendPageFile, setPageHeaders, type WebResponse, wantsPage } f
 import type { RecentDecision } from './recent-decisions';
 
 /** A request, as Node's `http` and what frameworks derive from it have it. */
-export interface AdminRequest extends WebRequest {
+interface AdminRequest extends WebRequest {
   /** Express: the whole address, where it was mounted under a prefix. */
   readonly originalUrl?: string | undefined;
 }
 
 /** A response of the same. What cannot be written to piece by piece gets all but the page's stream. */
-export interface AdminResponse extends WebResponse, Partial<Pick<EventResponse, StreamKeys>> {}
+interface AdminResponse extends WebResponse, Partial<Pick<EventResponse, StreamKeys>> {}
 
+/** What a stream needs of a response beside what every answer does. */
 type StreamKeys = 'write' | 'on' | 'flushHeaders' | 'destroy' | 'writableLength';
 
 /** Answers a request; for `http`, Express and Fastify. */

@@ -3,7 +3,7 @@ import uPlot from 'uplot';
 import { theme } from './shell';
 import { useStore } from './store';
 
-export interface ChartSeries {
+interface ChartSeries {
   readonly label: string;
   /** A colour of tokens.css: `part-0`, `accent`, `bad`. */
   readonly color: string;
@@ -28,7 +28,7 @@ export interface ChartProps {
 }
 
 /** Seconds between two times on the axis. */
-const STEPS = [30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400];
+const STEPS = [60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400];
 /** What little is known is not drawn wider than as a part of so many seconds. */
 const LEAST_SECONDS = 120;
 

@@ -191,7 +191,9 @@ function TierStep({ tier, isLit }: { readonly tier: Tier; readonly isLit: boolea
               key: 'state',
               label: t('state'),
               render: ({ heldOut }) => (
-                <Badge tone={heldOut === undefined ? 'good' : 'warn'}>{heldOut ?? t('serves')}</Badge>
+                <span class="process-state">
+                  <Badge tone={heldOut === undefined ? 'good' : 'warn'}>{heldOut ?? t('serves')}</Badge>
+                </span>
               ),
             },
           ]}

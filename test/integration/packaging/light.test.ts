@@ -73,6 +73,8 @@ describe('a service that installs the package', () => {
       loadedAfter(START + use, 'graylane').ours.flatMap((file) => /^chunks\/late-(\w+)\.js$/.exec(file)?.[1] ?? []);
     expect(late('')).toEqual([]);
     expect(late('graylane.inspect();')).toEqual(['observation']);
+    // What serves the pages; their own files are read when a browser asks for one.
+    expect(late('graylane.adminHandler();')).toEqual(['observation', 'pages']);
     expect(late('first.createGraylane({ instances: { orders: [] } });')).toEqual(['local']);
     const inside = "{ 'x-ip': { cidr: '10.0.0.0/8' } }";
     const route = `{ name: 'inside', match: { labels: ${inside} }, to: 'all' }`;

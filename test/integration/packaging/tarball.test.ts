@@ -67,8 +67,17 @@ describe('packed tarball', () => {
   it('is small', () => {
     const bytes = files.reduce((sum, file) => sum + statSync(join(folder, 'package', file)).size, 0);
     printFact('tarball', `${files.length} files, ${(bytes / 1_000_000).toFixed(2)} MB unpacked`);
-    expect(files.length).toBeLessThanOrEqual(60);
+    expect(files.length).toBeLessThanOrEqual(70);
     expect(bytes).toBeLessThanOrEqual(2_500_000);
+  });
+
+  it('holds the pages in a few compressed files', () => {
+    const held = files.filter((file) => file.startsWith('dist/console/'));
+    const bytes = held.reduce((sum, file) => sum + statSync(join(folder, 'package', file)).size, 0);
+    printFact('tarball', `pages: ${held.length} files, ${(bytes / 1_000).toFixed(0)} kB`);
+    expect(held).toEqual(expect.arrayContaining(['dist/console/process.js.gz', 'dist/console/style.css.gz']));
+    expect(held.length).toBeLessThanOrEqual(6);
+    expect(held.filter((file) => !file.endsWith('.gz'))).toEqual([]);
   });
 
   it('names few things at its main entry, and each type once', () => {
@@ -100,7 +109,7 @@ describe('packed tarball', () => {
 
   it('brings the licence of every package whose code is inside', () => {
     const licences = read('dist/THIRD-PARTY-LICENSES.txt');
-    for (const name of ['cli-table3', 'commander', 'diff', 'picocolors', 'string-width']) {
+    for (const name of ['cli-table3', 'commander', 'diff', 'picocolors', 'preact', 'string-width', 'uplot']) {
       expect(licences).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(`, 'm'));
     }
   });

@@ -12,7 +12,7 @@ import { STEP_MS, Traffic } from './traffic';
 
 const TICK_MS = 1_000;
 /** The page takes at most this part of the process' time: a tick that took long is followed by a longer pause. */
-const MOST_OF_TIME = 0.03;
+const MOST_OF_TIME = 0.015;
 const MOST_VIEWERS = 8;
 /** Decisions of one tick that a viewer is sent; it is told how many there were. */
 const MOST_DECISIONS = 20;

@@ -35,7 +35,9 @@ export class Traffic implements AttemptListener {
   readonly #steps: ReadonlyMap<string, SubsetTraffic>[] = [];
 
   attemptEnded(_: string, served: string, outcome: Outcome, latencyMs: number, datacenter: string, tier: number): void {
-    const row = this.#byDatacenter.get(datacenter)?.get(served)?.[tier] ?? this.#add(served, datacenter, tier);
+    // Anybody may make up the names of lanes.
+    const subset = boundedSubset(served);
+    const row = this.#byDatacenter.get(datacenter)?.get(subset)?.[tier] ?? this.#add(subset, datacenter, tier);
     if (row === undefined) return;
     row.attempts += 1;
     if (isFailed(outcome)) row.failed += 1;
@@ -90,18 +92,11 @@ export class Traffic implements AttemptListener {
     };
   }
 
-  #add(served: string, datacenter: string, tier: number): Row | undefined {
-    // Anybody may make up the names of lanes.
-    const subset = boundedSubset(served);
-    const tiers = ofKey(
-      ofKey(this.#byDatacenter, datacenter, () => new Map<string, Row[]>()),
-      subset,
-      () => [],
-    );
-    const known = tiers[tier];
-    if (known !== undefined || this.#rows.length >= MOST_ROWS) return known;
+  #add(subset: string, datacenter: string, tier: number): Row | undefined {
+    if (this.#rows.length >= MOST_ROWS) return undefined;
     const row = { subset, datacenter, tier, ...NONE, last: NONE, former: NONE };
-    tiers[tier] = row;
+    const subsets = ofKey(this.#byDatacenter, datacenter, () => new Map<string, Row[]>());
+    ofKey(subsets, subset, () => [])[tier] = row;
     this.#rows.push(row);
     return row;
   }

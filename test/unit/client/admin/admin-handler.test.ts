@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import fastify from 'fastify';
-import { beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AdminHandler, createGraylane, type Graylane } from '../../../../src/index';
 import { closeAfterEach } from '../../../support/closers';
 import { GRAY } from '../../../support/gray-policy';
@@ -106,4 +106,49 @@ it('is mounted in Express and Fastify as it is', async () => {
   });
   const address = await other.listen({ port: 0, host: '127.0.0.1' });
   expect((await fetch(`${address}/graylane/inspect`)).status).toBe(200);
+});
+
+describe('what a browser asks for', () => {
+  const html = { headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }, redirect: 'manual' } as const;
+
+  it('is the page at the root, and JSON for whoever does not ask for a page', async () => {
+    const page = await fetch(`${base}/`, html);
+    expect(page.status).toBe(200);
+    expect(page.headers.get('content-type')).toContain('text/html');
+    expect(await page.text()).toContain('process.js');
+    const { status, body } = await get('/');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ client: graylane.name, paths: expect.arrayContaining(['/inspect']) });
+    // What has an address of its own stays JSON for a browser, too.
+    expect((await fetch(`${base}/inspect`, html)).headers.get('content-type')).toContain('application/json');
+  });
+
+  it('is led to the slash at the end, under any prefix', async () => {
+    const app = express();
+    app.use('/ops/graylane', graylane.adminHandler());
+    const mounted = await serve(app as unknown as AdminHandler);
+    for (const start of [`${mounted}/ops/graylane`, `${base}/debug`]) {
+      const first = await fetch(start, html);
+      expect(first.status).toBe(307);
+      const next = new URL(first.headers.get('location') ?? '', start);
+      expect(next.href).toBe(`${start}/`);
+      expect((await fetch(next, html)).status).toBe(200);
+      expect((await get('/inspect')).status).toBe(200);
+    }
+  });
+});
+
+it('streams to eight pages at once, tells the next one to wait, and ends with the client', async () => {
+  const aborted = new AbortController();
+  const open = () => fetch(`${base}/stream?service=payments`, { signal: aborted.signal });
+  const streams = await Promise.all(Array.from({ length: 8 }, open));
+  expect(streams.map(({ status }) => status)).toEqual(streams.map(() => 200));
+  const refused = await open();
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get('retry-after')).toBe('10');
+  const texts = streams.map((each) => each.text());
+  await graylane.close();
+  for (const text of await Promise.all(texts)) expect(text).toMatch(/^event: state\ndata: \{"set":\{/);
+  expect((await open()).status).toBe(503);
+  aborted.abort();
 });
