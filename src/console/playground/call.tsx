@@ -139,14 +139,21 @@ function decidedBy({ decision, lane }: RoutingExplanation): string {
   }
 }
 
+/** Rows that are shown; beyond them, the last ones before the decision tell most. */
+const MOST_STEPS = 30;
+
 /** Each route in order, until one matches. */
 function Steps({ explanation: { routes } }: { readonly explanation: RoutingExplanation }) {
   if (routes.length === 0) return null;
+  const matched = routes.findIndex(({ result }) => result === 'matched');
+  const end = matched === -1 ? routes.length : Math.max(matched + 1, Math.min(routes.length, MOST_STEPS));
+  const shown = routes.slice(Math.max(0, end - MOST_STEPS), end);
+  const more = routes.length - shown.length;
   return (
     <>
       <h3>{t('steps')}</h3>
       <ol class="play-steps">
-        {routes.map(({ name, result, reason }) => (
+        {shown.map(({ name, result, reason }) => (
           <li key={name} class={result}>
             <span class="mark" aria-hidden="true">
               {MARKS[result]}
@@ -158,6 +165,7 @@ function Steps({ explanation: { routes } }: { readonly explanation: RoutingExpla
           </li>
         ))}
       </ol>
+      {more > 0 && <p class="quiet">{t('moreSteps', { n: more })}</p>}
     </>
   );
 }

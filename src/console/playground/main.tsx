@@ -27,16 +27,18 @@ function PlaygroundPage() {
   const [isBadLink, setBadLink] = useState(false);
   const isRead = useRef(false);
   useEffect(() => {
-    const read = async (): Promise<void> => {
-      const found = location.hash === '' ? undefined : await readLink(location.hash, startOf(FIRST));
-      setBadLink(location.hash.length > 1 && found === undefined);
+    const read = async (hash: string): Promise<void> => {
+      const found = hash === '' ? undefined : await readLink(hash, startOf(FIRST));
+      setBadLink(hash.length > 1 && found === undefined);
       if (found !== undefined) setState(found);
       isRead.current = true;
     };
-    void read();
-    // A link that is pasted over the address; those that are written here change it without an event.
-    addEventListener('hashchange', read);
-    return () => removeEventListener('hashchange', read);
+    void read(location.hash);
+    // A link that is pasted over the address; those that are written here change it without an event. The event's own
+    // address: what was being written meanwhile may have taken its place.
+    const readAgain = ({ newURL }: HashChangeEvent): void => void read(new URL(newURL).hash);
+    addEventListener('hashchange', readAgain);
+    return () => removeEventListener('hashchange', readAgain);
   }, []);
   useEffect(() => {
     if (!isRead.current) return;
@@ -204,10 +206,15 @@ function ShareButton({ state }: { readonly state: PlaygroundState }) {
   );
 }
 
+let writes = 0;
+
 /** Puts the state into the address, without a step in the browser's history. Undefined: it is too long, and was not. */
 async function keepInAddress(state: PlaygroundState): Promise<string | undefined> {
+  writes += 1;
+  const write = writes;
   const link = await writeLink(state);
-  if (link !== undefined) history.replaceState(null, '', `#${link}`);
+  // A later one may have been quicker.
+  if (link !== undefined && write === writes) history.replaceState(null, '', `#${link}`);
   return link;
 }
 

@@ -88,8 +88,15 @@ describe('another share', () => {
   });
 
   it('gives all that is left to the base where the others had nothing', () => {
-    const none = policy().replace('weight: 90', 'weight: 0');
-    expect(reweigh(none, 40)).toBe(policy().replace('weight: 90', 'weight: 60').replace('weight: 10', 'weight: 40'));
+    const three = (next: number, canary: number, stable: number): string =>
+      policy()
+        .replace('subsets:', 'subsets:\n  next: { tags: [next] }')
+        .replace(
+          '{ to: stable, weight: 90 }',
+          `{ to: next, weight: ${next} }\n      - { to: stable, weight: ${stable} }`,
+        )
+        .replace('weight: 10', `weight: ${canary}`);
+    expect(reweigh(three(0, 100, 0), 40, 2)).toBe(three(0, 40, 60));
   });
 
   it('leaves a text as it is that has no such split, and answers nothing for one that is not valid', () => {
