@@ -67,6 +67,8 @@ export default defineConfig({
   outDir: 'dist',
   base: process.env['SITE_BASE'] ?? '/',
   lastUpdated: false,
+  // Of an example that is running on the reader's machine.
+  ignoreDeadLinks: 'localhostLinks',
   markdown: {
     anchor: { slugify },
     toc: { slugify },

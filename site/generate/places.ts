@@ -14,6 +14,7 @@ const NAMED: readonly (readonly [string, string])[] = [
   ['benchmarks/README.md', 'benchmarks.md'],
   ['CHANGELOG.md', 'changelog.md'],
   ['CONTRIBUTING.md', 'contributing.md'],
+  ['SECURITY.md', 'reporting.md'],
 ];
 /** Folders below `docs` that are no pages by themselves: reports of the API, and translations, which are named. */
 const NO_PAGES = ['api', 'zh', 'pictures'];
@@ -41,7 +42,8 @@ export function placesOf(root: string): Places {
 
 /**
  * A page's text with its links to files of the repository led to where these stand on the site. A file of an example leads
- * to the page of the example. Links to files that the site does not have are reported to `missing`.
+ * to the page of the example; of a link to a file that is no page, such as a workflow, the text stays. Links to pages that
+ * the site does not have are reported to `missing`.
  */
 export function placeLinks(text: string, file: string, places: Places, missing: (target: string) => void): string {
   const page = places.get(file) ?? file;
@@ -49,16 +51,29 @@ export function placeLinks(text: string, file: string, places: Places, missing: 
   const lines = text.split('\n').map((line) => {
     if (line.startsWith('```')) isCode = !isCode;
     if (isCode) return line;
-    return line.replace(/(?<=\]\()(?![a-z]+:)([^)#\s]+)(#[^)\s]*)?(?=\))/g, (whole, target: string, anchor = '') => {
-      const place = placeOf(posix.join(posix.dirname(file), target), places);
-      if (place === undefined) {
-        if (!isPicture(target)) missing(`${file}: ${whole}`);
-        return isPicture(target) ? picture(posix.join(posix.dirname(file), target), page) : whole;
-      }
-      return `${relativeTo(page, place)}${anchor}`;
-    });
+    return withoutFiles(line).replace(
+      /(?<=\]\()(?![a-z]+:)([^)#\s]+)(#[^)\s]*)?(?=\))/g,
+      (whole, target: string, anchor = '') => {
+        const place = placeOf(posix.join(posix.dirname(file), target), places);
+        if (place === undefined) {
+          if (!isPicture(target)) missing(`${file}: ${whole}`);
+          return isPicture(target) ? picture(posix.join(posix.dirname(file), target), page) : whole;
+        }
+        return `${relativeTo(page, place)}${anchor}`;
+      },
+    );
   });
   return lines.join('\n');
+
+  function withoutFiles(line: string): string {
+    return line.replace(
+      /(?<!!)\[([^\]]+)\]\((?![a-z]+:)([^)#\s]+\.[a-z]+)\)/g,
+      (whole, shown: string, target: string) => {
+        const path = posix.join(posix.dirname(file), target);
+        return /\.(md|svg|png)$/.test(target) || placeOf(path, places) !== undefined ? whole : shown;
+      },
+    );
+  }
 }
 
 /** The address on the site, from its root, of a link that stands in a file of `folder`. Throws where it leads nowhere. */
@@ -73,6 +88,7 @@ export function routeOf(link: string, folder: string, places: Places): string {
 function placeOf(path: string, places: Places): string | undefined {
   const plain = path.replace(/\/$/, '');
   if (plain === 'docs/decisions') return 'decisions/index.md';
+  if (plain === 'docs/api') return 'reference/api-index.md';
   const api = /^docs\/api\/(\w+)\.api\.md$/.exec(plain)?.[1];
   if (api !== undefined) return `reference/api-${api}.md`;
   const found = places.get(plain) ?? places.get(`${plain}/README.md`);

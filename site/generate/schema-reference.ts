@@ -16,6 +16,8 @@ export interface Schema {
   readonly items?: Schema;
   readonly anyOf?: readonly Schema[];
   readonly oneOf?: readonly Schema[];
+  readonly allOf?: readonly Schema[];
+  readonly if?: Schema;
   readonly then?: Schema;
   readonly else?: Schema;
   readonly minimum?: number;
@@ -49,29 +51,37 @@ interface Section {
 /** Every object of a document with every field: what it takes, within which bounds, whether it must be there. */
 export function schemaReference(schema: Schema, reference: SchemaReference): string {
   const sections: Section[] = [{ name: 'The document', schema, types: [reference.rootType] }];
-  const seen = new Set<string>();
+  const named = new Map<string, Schema>();
   for (let index = 0; index < sections.length; index++) {
     const from = sections[index];
     if (from === undefined) break;
-    for (const [name, field] of Object.entries(from.schema.properties ?? {})) collect(name, field);
+    for (const { name, field } of fieldsOf(from.schema)) collect(from.name, name, field);
   }
   return `# ${reference.title}\n\n${reference.intro}\n\n${sections.map((each) => sectionText(each)).join('\n')}`;
 
-  function collect(name: string, field: Schema): void {
+  function collect(parent: string, name: string, field: Schema): void {
     const target = resolve(field);
-    const key = definitionOf(field) ?? name;
-    if (target.properties !== undefined && !seen.has(key)) {
-      seen.add(key);
+    const key = sectionName(parent, name, field);
+    if (target.properties !== undefined && !named.has(key)) {
+      named.set(key, target);
       sections.push({ name: key, schema: target, types: DECLARED[key] ?? [documentType(key)] });
     }
-    for (const inner of innerOf(target)) collect(key, inner);
+    for (const inner of innerOf(target)) collect(parent, name, inner);
+  }
+
+  /** That of the definition, else of the field; with the object around it where another field of that name holds something else. */
+  function sectionName(parent: string, name: string, field: Schema): string {
+    const definition = definitionOf(field);
+    if (definition !== undefined) return definition;
+    const other = named.get(name);
+    return other === undefined || isAlike(other, resolve(field)) ? name : `${parent}.${name}`;
   }
 
   function sectionText({ name, schema: object, types }: Section): string {
-    const rows = Object.entries(object.properties ?? {}).map(([field, value]) => {
-      const isRequired = object.required?.includes(field) === true;
+    const rows = fieldsOf(object).map(({ name: field, field: value, kind }) => {
+      const note = object.required?.includes(field) === true ? ' (required)' : kind === undefined ? '' : ` (${kind})`;
       const says = value.description ?? resolve(value).description ?? commentOf(types, field);
-      return `| \`${field}\`${isRequired ? ' (required)' : ''} | ${cell(takes(value, field))} | ${cell(says)} |`;
+      return `| \`${field}\`${note} | ${cell(takes(value, name, field))} | ${cell(says)} |`;
     });
     const heading = name === 'The document' ? name : `\`${name}\``;
     return `## ${heading}\n\n| field | takes | says |\n|---|---|---|\n${rows.join('\n')}\n`;
@@ -90,17 +100,21 @@ export function schemaReference(schema: Schema, reference: SchemaReference): str
     return name === undefined ? value : resolve(schema.definitions?.[name] ?? {});
   }
 
-  function takes(value: Schema, field?: string): string {
-    const name = definitionOf(value) ?? field;
+  function takes(value: Schema, parent: string, field: string): string {
     const target = resolve(value);
-    if (name !== undefined && target.properties !== undefined)
+    if (target.properties !== undefined) {
+      const name = sectionName(parent, field, value);
       return withTitle(`[\`${name}\`](#${anchor(name)})`, target);
+    }
     if (target.const !== undefined) return `\`${JSON.stringify(target.const)}\``;
     if (target.enum !== undefined) return target.enum.map((one) => `\`${String(one)}\``).join(', ');
     const alternatives = alternativesOf(target);
-    if (alternatives.length > 0) return [...new Set(alternatives.map((one) => takes(one)))].join(', or ');
-    if (target.items !== undefined && target.type === 'array') return `list of ${takes(target.items)}${bounds(target)}`;
-    if (typeof target.additionalProperties === 'object') return `by name: ${takes(target.additionalProperties)}`;
+    if (alternatives.length > 0)
+      return [...new Set(alternatives.map((one) => takes(one, parent, field)))].join(', or ');
+    if (target.items !== undefined && target.type === 'array')
+      return `list of ${takes(target.items, parent, field)}${bounds(target)}`;
+    if (typeof target.additionalProperties === 'object')
+      return `by name: ${takes(target.additionalProperties, parent, field)}`;
     const types = typeof target.type === 'string' ? [target.type] : (target.type ?? []);
     return withTitle(`${types.map((type) => TYPES[type] ?? type).join(' or ') || 'anything'}${bounds(target)}`, target);
   }
@@ -113,9 +127,28 @@ const DECLARED: Readonly<Record<string, readonly string[]>> = {
   lanes: ['LaneDocument'],
   routeFault: ['FaultDocument'],
   namedFault: ['NamedFaultDocument', 'FaultDocument'],
+  'subset.balancing': ['SubsetBalancingDocument'],
 };
 
 const TYPES: Readonly<Record<string, string>> = { string: 'text', boolean: 'true or false', integer: 'whole number' };
+
+interface Field {
+  readonly name: string;
+  readonly field: Schema;
+  /** Of an object that comes in kinds, told by one of its fields: the kind that has this one. */
+  readonly kind: string | undefined;
+}
+
+function fieldsOf({ properties = {}, allOf = [] }: Schema): readonly Field[] {
+  const own = Object.entries(properties).map(([name, field]) => ({ name, field, kind: undefined }));
+  const ofKinds = allOf.flatMap((rule) => {
+    const kind = Object.values(rule.if?.properties ?? {}).find((field) => field.const !== undefined)?.const;
+    return Object.entries(rule.then?.properties ?? {})
+      .filter(([name]) => properties[name] === undefined)
+      .map(([name, field]) => ({ name, field, kind: String(kind) }));
+  });
+  return [...own, ...ofKinds];
+}
 
 function definitionOf({ $ref }: Schema): string | undefined {
   return $ref?.replace('#/definitions/', '');
@@ -157,5 +190,6 @@ function documentType(name: string): string {
   return `${name.charAt(0).toUpperCase()}${name.slice(1)}Document`;
 }
 
-const anchor = (name: string): string => name.toLowerCase();
+const anchor = (name: string): string => name.toLowerCase().replaceAll('.', '');
+const isAlike = (one: Schema, other: Schema): boolean => JSON.stringify(one) === JSON.stringify(other);
 const cell = (text: string): string => escapeHtml(text).replaceAll('|', '\\|').replaceAll('\n', ' ');

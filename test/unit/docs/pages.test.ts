@@ -42,15 +42,20 @@ describe('a link of a page', () => {
     ['README.md', '![x](docs/terminal.svg)', '![x](./terminal.svg)'],
     ['examples/nestjs/README.md', '[x](../../docs/servers.md)', '[x](../servers.md)'],
     ['docs/canary.md', '[x](https://consul.io/a.md) [y](#here)', '[x](https://consul.io/a.md) [y](#here)'],
+    [
+      'CONTRIBUTING.md',
+      '[`ci.yml`](.github/workflows/ci.yml), [x](docs/api)',
+      '`ci.yml`, [x](./reference/api-index.md)',
+    ],
     ['docs/canary.md', '```\n[x](nowhere.md)\n```', '```\n[x](nowhere.md)\n```'],
   ])('in %s leads to its page of the site: %s', (file, text, expected) => {
     expect(placed(text, file)).toEqual([expected, []]);
   });
 
   it('that leads nowhere is told', () => {
-    expect(placed('[x](nowhere.md) [y](../src/index.ts)', 'docs/canary.md')[1]).toEqual([
+    expect(placed('[x](nowhere.md) [y](../src)', 'docs/canary.md')[1]).toEqual([
       'docs/canary.md: nowhere.md',
-      'docs/canary.md: ../src/index.ts',
+      'docs/canary.md: ../src',
     ]);
     expect(() => routeOf('nowhere.md', 'docs', places)).toThrow('docs: nowhere.md: no page of the site');
   });

@@ -4,6 +4,8 @@ import { commandReference } from '../../../site/generate/command-reference';
 import { declarationsOf, exportedNames } from '../../../site/generate/declarations';
 import { type Schema, schemaReference } from '../../../site/generate/schema-reference';
 import { COMMANDS } from '../../../src/cli/program';
+import { controllerSchema } from '../../../src/ops/rollout/config/parse-controller-config';
+import { rolloutSchema } from '../../../src/ops/rollout/rollout-schema';
 import { policySchema } from '../../../src/policy/policy-schema';
 
 const TYPES = `import type { Channel } from '@grpc/grpc-js';
@@ -79,6 +81,34 @@ describe('the reference of policies', () => {
     expect(missing).toEqual([]);
   });
 
+  it('tells objects apart that have one name and other fields', () => {
+    const inner = { type: 'object', properties: { a: { type: 'string' } } };
+    const schema: Schema = {
+      properties: {
+        limits: inner,
+        subset: { properties: { limits: { type: 'object', properties: { b: { type: 'string' } } } } },
+        other: { properties: { limits: inner } },
+      },
+    };
+    const text = schemaReference(schema, reference);
+    expect([...text.matchAll(/^## (.+)$/gm)].map(([, name]) => name)).toEqual([
+      'The document',
+      '`limits`',
+      '`subset`',
+      '`other`',
+      '`subset.limits`',
+    ]);
+    expect(text).toContain('| `limits` | [`subset.limits`](#subsetlimits) |');
+  });
+
+  it.each([
+    ['rollouts', rolloutSchema],
+    ["the controller's file", controllerSchema],
+  ])('of %s has each field, too', (_, schema) => {
+    const text = schemaReference(schema as Schema, reference);
+    expect([...fieldsOf(schema)].filter((name) => !text.includes(`| \`${name}\``))).toEqual([]);
+  });
+
   it('explains a field by the schema, else by the comment of its type', () => {
     expect(page).toMatch(/\| `service` \(required\) \| text: a service name.* \| Which Consul service\. \|/);
     expect(page).toMatch(
@@ -88,7 +118,7 @@ describe('the reference of policies', () => {
 
   it('leads to what an object holds', () => {
     const links = [...page.matchAll(/\]\(#([a-z]+)\)/g)].map(([, anchor]) => `${anchor}`);
-    const headings = [...page.matchAll(/^## `?(\w+)/gm)].map(([, name]) => `${name}`.toLowerCase());
+    const headings = [...page.matchAll(/^## `?([\w.]+)/gm)].map(([, name]) => `${name}`.toLowerCase().replace('.', ''));
     expect(links.length).toBeGreaterThan(10);
     expect(links.filter((anchor) => !headings.includes(anchor))).toEqual([]);
     expect(new Set(headings).size).toBe(headings.length);
