@@ -188,9 +188,11 @@ function isWithin(keyword: string, said: unknown, value: unknown, schema: Schema
     if (keyword === 'maxItems') return value.length <= limit;
     if (keyword === 'minItems') return value.length >= limit;
     if (keyword === 'uniqueItems') {
-      // Where items have to be texts, whatever is none has been reported as such.
-      const onlyTexts = ownValue(schema['items'], 'type') === 'string';
-      const items = onlyTexts ? value.filter((item) => typeof item === 'string') : value.map(canonicalJson);
+      // Where items have to be texts or whole numbers, whatever is none has been reported as such.
+      const type = ownValue(schema['items'], 'type');
+      const only =
+        type === 'integer' ? Number.isInteger : type === 'string' ? (item: unknown) => typeof item === type : undefined;
+      const items = only === undefined ? value.map(canonicalJson) : value.filter((item) => only(item));
       return new Set(items).size === items.length;
     }
   } else if (isRecord(value)) {
