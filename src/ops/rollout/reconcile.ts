@@ -10,7 +10,7 @@ import type { RolloutDocument } from './document';
 import { type GateQuestion, questionOf } from './gates/ask-gate';
 import { type GateAnswer, takeGateAnswer, wantedGate } from './gates/passage';
 import { closedSchedule } from './gates/schedule';
-import { wantedMeasurement } from './measurement';
+import { openBackground, wantedMeasurement } from './measurement';
 import type { NotificationMessage } from './notify';
 import {
   applyAction,
@@ -150,7 +150,10 @@ async function askGate(turn: Turn, { gate, when }: AskedGate): Promise<Reconcile
   const { record, deps } = turn;
   const { progress } = record;
   const answer = await deps.askGate(questionOf(progress, gate, when));
-  if (answer === undefined) return { kind: 'idle', wakeMs: deps.now() + GATE_LOOK_MS, record };
+  if (answer === undefined) {
+    const watched = openBackground(progress, deps.now());
+    return watched === progress ? { kind: 'idle', wakeMs: deps.now() + GATE_LOOK_MS, record } : save(turn, watched);
+  }
   const next = takeGateAnswer(progress, answer, deps.now());
   if (answer.kind !== 'open') return save(turn, next);
   const said = answer.message === undefined ? '' : `: ${answer.message}`;

@@ -34,7 +34,7 @@ describe('editors', () => {
 
   it('find the schemas of the installed package where the docs say they are', () => {
     const named = pages.flatMap(fencesOf).flatMap((fence) => MODELINE.exec(fence.text)?.[1] ?? []);
-    const shipped = (['policy', 'rollout', 'controller'] as const).map(
+    const shipped = (['policy', 'rollout', 'waves', 'controller'] as const).map(
       (name) => manifest.exports[`./${name}.schema.json`],
     );
     expect(new Set(named)).toEqual(new Set(shipped.map((file) => join('node_modules/graylane', file))));

@@ -1,6 +1,6 @@
 /** What a condition may name. */
 const NAMES = ['result', 'canary', 'stable'] as const;
-export type Name = (typeof NAMES)[number];
+type Name = (typeof NAMES)[number];
 export type ConditionValues = Readonly<Partial<Record<Name, number>>>;
 
 export interface Condition {

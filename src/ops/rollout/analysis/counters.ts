@@ -30,7 +30,7 @@ export interface ReadGrowth {
   readonly gaps: readonly Gap[];
 }
 
-export interface Gap {
+interface Gap {
   readonly target: string;
   readonly lengthMs: number;
   /** Calls that were missed, about. */
@@ -53,7 +53,7 @@ export class FiguresGapError extends MeasureError {
 const OF_SERIES = /^(?:__name__|le|graylane_.*|rpc_.*|server_address|server_port|error_type|otel_scope_.*)$/;
 
 /** The same of each series of one target, such as `instance=10.0.0.7:9464, job=orders`. */
-export function targetOf(labels: Readonly<Record<string, string>>): string {
+function targetOf(labels: Readonly<Record<string, string>>): string {
   const own = Object.entries(labels).filter(([name]) => !OF_SERIES.test(name));
   return own
     .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -120,13 +120,13 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
 
 /**
  * How often rollouts of a service ended in each way while this controller drove them: the canary has all calls, the
- * analysis found it worse, or a person ended it.
+ * analysis found it worse or a gate refused, or a person ended it.
  */
 export type EndedRollouts = Record<'completed' | 'taken_back' | 'aborted', number>;
 
 function endingOf({ state }: RolloutProgress): keyof EndedRollouts {
   if (state.kind === 'completed') return 'completed';
-  return state.kind === 'aborted' && state.why === 'analysis' ? 'taken_back' : 'aborted';
+  return state.kind === 'aborted' && state.why !== 'operator' ? 'taken_back' : 'aborted';
 }
 
 /** A pause that ends by itself needs no person. */

@@ -18,9 +18,13 @@ export function checkGates(document: unknown, problems: ProblemList): void {
     if (numbers !== undefined && typeof when === 'string' && when !== 'before-step') {
       problems.report([...at, 'steps'], note('given'), 'only with when: before-step');
     }
-    for (const [position, number] of listOf(numbers).entries()) {
-      if (typeof number !== 'number' || number <= steps) continue;
-      problems.report([...at, 'steps', position], number, `a step of the rollout, 1 to ${steps}`);
+    const list = listOf(numbers);
+    for (const [position, number] of list.entries()) {
+      if (typeof number !== 'number') continue;
+      if (list.indexOf(number) < position) {
+        problems.report([...at, 'steps', position], note(`${number}, given twice`), 'each step once');
+      }
+      if (number > steps) problems.report([...at, 'steps', position], number, `a step of the rollout, 1 to ${steps}`);
     }
   }
 }

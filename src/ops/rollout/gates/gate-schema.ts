@@ -13,7 +13,7 @@ export const gateSchema: Schema = closed(
   {
     gate: gateName,
     when: { enum: ['before-step', 'before-promotion', 'at-rollback'] },
-    steps: listOf(count(1, 100), { minItems: 1, maxItems: 100, uniqueItems: true }),
+    steps: listOf(count(1, 100), { minItems: 1, maxItems: 100 }),
   },
   { required: ['gate', 'when'] },
 );

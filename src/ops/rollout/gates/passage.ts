@@ -1,6 +1,6 @@
 import { shortenMiddle } from '../../../base/shorten';
 import { openBackground, rollBack } from '../measurement';
-import { type AskedGate, type GateMoment, type Passage, type RolloutProgress, without } from '../progress';
+import { type AskedGate, addNotice, type GateMoment, type Passage, type RolloutProgress, without } from '../progress';
 import { gatesBefore } from './gate-order';
 import { closedSchedule } from './schedule';
 
@@ -30,7 +30,9 @@ export function holdBeforeStep(
   const opened = passage?.step === step ? passage.opened : [];
   const closed = closedSchedule(document.schedule, nowMs);
   if (closed !== undefined) {
-    if (passage?.step === step && passage.closedUntilMs === closed.untilMs) return { isHeld: true, progress };
+    if (passage?.step === step && passage.closedUntilMs === closed.untilMs) {
+      return { isHeld: true, progress: openBackground(progress, nowMs) };
+    }
     const held = { ...progress, waitingFor: closed.message, passage: { step, opened, closedUntilMs: closed.untilMs } };
     return { isHeld: true, progress: openBackground(held, nowMs) };
   }
@@ -67,8 +69,10 @@ export function waiveHold(progress: RolloutProgress): RolloutProgress | undefine
 
 /** Begins a step that is a gate. */
 export function openGateStep(progress: RolloutProgress, gate: string, nowMs: number): RolloutProgress {
-  const asking = firstQuestion(gate, 'step', nowMs);
-  return openBackground({ ...progress, passage: { step: progress.step, opened: [], asking } }, nowMs);
+  const { step, passage } = progress;
+  const opened = passage?.step === step ? passage.opened : [];
+  const asked = { ...progress, passage: { step, opened, asking: firstQuestion(gate, 'step', nowMs) } };
+  return openBackground(asked, nowMs);
 }
 
 function firstQuestion(gate: string, when: GateMoment, nowMs: number): AskedGate {
@@ -122,7 +126,8 @@ export function takeGateAnswer(progress: RolloutProgress, answer: GateAnswer, no
         ...without(progress, 'window', 'waitingFor', 'stepSinceMs'),
         passage: { step, opened },
       };
-      return { ...asked, state: { kind: 'inconclusive', message, sinceMs: nowMs } };
+      const held: RolloutProgress = { ...asked, state: { kind: 'inconclusive', message, sinceMs: nowMs } };
+      return addNotice(held, 'inconclusive', message, nowMs);
     }
   }
 }

@@ -36,13 +36,15 @@ const POLICY = {
 
 async function start(more: Partial<PolicyDocument> = {}, spell: (series: string) => string = (series) => series) {
   const exporter = new PrometheusExporter({ preventServerStart: true });
-  const scraped = createServer((_request, response) =>
+  const scrapes = { fail: false };
+  const scraped = createServer((_request, response) => {
+    if (scrapes.fail) return void response.writeHead(503).end();
     exporter.getMetricsRequestHandler(_request, {
       statusCode: 200,
       setHeader: (name: string, value: string) => response.setHeader(name, value),
       end: (text: string) => response.end(text.split('\n').map(spell).join('\n')),
-    } as never),
-  );
+    } as never);
+  });
   await new Promise<void>((resolve) => scraped.listen(0, '127.0.0.1', resolve));
   afterTest(scraped, (server) => {
     server.closeAllConnections();
@@ -98,13 +100,17 @@ async function start(more: Partial<PolicyDocument> = {}, spell: (series: string)
     ...NO_CONFIG,
     providers: new Map([['metrics', { prometheus: { address: `${prometheus.url}/` } }]]),
   };
-  const measure = async (sinceMs: number, checks: readonly ValueCheck[] = []): Promise<Measurement> => {
+  const tryMeasure = (sinceMs: number, checks: readonly ValueCheck[] = []) => {
     const request = { service: 'payments', canary: 'canary', stable: 'stable', sinceMs, nowMs: Date.now(), checks };
-    const measured = await measureRollout(document, request, { config, env: {} });
+    return measureRollout(document, request, { config, env: {} });
+  };
+  const measure = async (sinceMs: number, checks: readonly ValueCheck[] = []): Promise<Measurement> => {
+    const measured = await tryMeasure(sinceMs, checks);
     if ('error' in measured) throw new Error(measured.error);
     return measured;
   };
-  return { stable, canary, client, document, measure, checks: [ratio, broken, many] };
+  const isUp = async (): Promise<boolean> => (await prometheus.query('up'))[0]?.value === 1;
+  return { stable, canary, client, document, measure, tryMeasure, scrapes, isUp, checks: [ratio, broken, many] };
 }
 
 // They wait for scrapes most of the time, each in a world of its own.
@@ -184,6 +190,38 @@ describe.concurrent('built-in queries, asked of a real Prometheus', () => {
       ['breaker-open', 'pass'],
       ['ratio', 'pass'],
     ]);
+  });
+
+  it('never take what was counted before for the window where scrapes fail when it begins', async () => {
+    const { canary, client, measure, tryMeasure, scrapes, isUp } = await start();
+    canary.behave({ code: grpc.status.NOT_FOUND, every: 2 });
+    for (let call = 0; call < 200; call += 1) await charge(client).catch(() => {});
+    await vi.waitFor(async () => expect((await measure(0)).canary?.failures).toBeGreaterThan(40), 10_000);
+    scrapes.fail = true;
+    await vi.waitFor(async () => expect(await isUp()).toBe(false), 10_000);
+    const sinceMs = Date.now();
+    canary.behave(undefined);
+    for (let call = 0; call < 200; call += 1) await charge(client);
+    await pause(2_000);
+    scrapes.fail = false;
+    let wholeFromMs = sinceMs;
+    await vi.waitFor(
+      async () => {
+        const measured = await tryMeasure(wholeFromMs);
+        if ('error' in measured) {
+          expect(measured.error).toMatch(/no figures: \{instance=\S+, job=graylane\} was not scraped for \d/);
+          wholeFromMs = measured.wholeFromMs ?? 0;
+          expect(wholeFromMs).toBeGreaterThan(sinceMs);
+        } else expect(measured.canary?.failures).toBe(0);
+        await charge(client);
+        expect('error' in measured).toBe(false);
+        expect(wholeFromMs).toBeGreaterThan(sinceMs);
+        expect('canary' in measured && (measured.canary?.calls ?? 0) + (measured.stable?.calls ?? 0)).toBeGreaterThan(
+          20,
+        );
+      },
+      { timeout: 20_000, interval: 50 },
+    );
   });
 
   it('find how many answers of a mirror differ, before the canary has a call of its own', async () => {

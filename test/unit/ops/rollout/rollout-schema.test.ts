@@ -58,6 +58,7 @@ const BEYOND_SCHEMAS = new RegExp(
     'only with a provider',
     'a provider of one figure',
     'each gate once at a moment',
+    'each step once',
     'what they compared',
     'only with when: before-step',
     'a step of the rollout, 1 to',

@@ -144,10 +144,11 @@ describe('gates', () => {
   });
 
   it('that do not answer five times in a row make the rollout inconclusive; resume asks afresh', () => {
-    const world = start({ steps: [{ setWeight: 5 }, { gate: 'load' }] });
+    const world = start({ steps: [{ setWeight: 5 }, { gate: 'load' }], notify: ['log'] });
     run(world, times('error', 'error', 'closed', 'error', 'error', 'error', 'error', 'error'));
     expect(world.progress.state).toMatchObject({ kind: 'inconclusive', message: 'gate load does not answer' });
     expect(world.log.filter((each) => each.startsWith('load'))).toHaveLength(8);
+    expect(world.log.at(-1)).toBe('notify');
     world.progress = resumeRollout(world.progress) ?? world.progress;
     run(world, times('error', 'error', 'error', 'error', 'open'));
     expect(world.progress.state.kind).toBe('completed');
@@ -242,6 +243,17 @@ describe('the schedule', () => {
     run(world, undefined, { untilMs: Date.parse('2026-11-28T16:00:00Z') });
     expect(world.log).toEqual(['weight 5', 'weight 100', 'promote']);
     expect(world.progress.state.kind).toBe('completed');
+  });
+
+  it('is held on after a pause by hand, and watched', () => {
+    const steps = [{ setWeight: 5 }, { pause: { durationMs: 7_200_000 } }, { setWeight: 50 }];
+    const world = start({ schedule, steps }, Date.parse('2026-11-27T16:00:00Z'));
+    run(world, undefined, { untilMs: Date.parse('2026-11-27T19:00:00Z') });
+    expect(world.progress).toMatchObject({ step: 2, waitingFor: expect.stringContaining('sat 09:00') });
+    world.progress = pauseRollout(world.progress, 'operator', 'lunch', world.nowMs) ?? world.progress;
+    world.progress = resumeRollout(world.progress) ?? world.progress;
+    run(world, undefined, { measured: BAD, untilMs: world.nowMs + 60_000 });
+    expect(world.progress.state).toMatchObject({ kind: 'aborted', why: 'analysis' });
   });
 
   it('is passed by promote', () => {

@@ -72,6 +72,7 @@ describe('a schedule', () => {
     ],
     [['gates', 1, 'steps'], [1], 'gates[1].steps: given (expected: only with when: before-step)'],
     [['gates', 0, 'steps', 1], 13, 'gates[0].steps[1]: 13 (expected: a step of the rollout, 1 to 12)'],
+    [['gates', 0, 'steps', 1], 2, 'gates[0].steps[1]: 2, given twice (expected: each step once)'],
     [
       ['gates', 1, 'when'],
       'before-step',
