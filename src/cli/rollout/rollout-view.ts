@@ -27,6 +27,11 @@ export interface FoundRollout {
 export function describeStep(step: RolloutStep, { canary }: RolloutDocument): string {
   if ('setWeight' in step) return `${canary} to ${step.setWeight} %`;
   if ('setRoute' in step) return `route ${step.setRoute.name} to ${canary}`;
+  if ('clearRoute' in step) return `route ${step.clearRoute} ends`;
+  if ('setMirror' in step) {
+    const { percent } = step.setMirror;
+    return percent === 0 ? `no more copies to ${canary}` : `copies of ${percent} % to ${canary}`;
+  }
   if ('analysis' in step) return 'analysis';
   if ('gate' in step) return `gate ${step.gate}`;
   if ('approval' in step) return `approval${step.approval.note === undefined ? '' : `: ${step.approval.note}`}`;

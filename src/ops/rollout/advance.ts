@@ -64,6 +64,8 @@ export function confirmAction(progress: RolloutProgress, number: number, nowMs: 
     case 'setWeight':
       return { ...without(rest, 'stepSinceMs'), weight: action.weight, weightSinceMs: nowMs, step: after(action) };
     case 'setRoute':
+    case 'clearRoute':
+    case 'setMirror':
       return { ...without(rest, 'stepSinceMs'), step: after(action) };
     case 'rollback':
       return { ...rest, weight: 0, weightSinceMs: nowMs };
@@ -113,6 +115,10 @@ function stepOn(waiting: RolloutProgress, nowMs: number): RolloutProgress {
   if (at === undefined) return finish(progress);
   if ('setWeight' in at) return begin(addAction(progress, { kind: 'setWeight', weight: at.setWeight, step }), nowMs);
   if ('setRoute' in at) return begin(addAction(progress, { kind: 'setRoute', route: at.setRoute, step }), nowMs);
+  if ('clearRoute' in at) {
+    return begin(addAction(progress, { kind: 'clearRoute', route: at.clearRoute, step }), nowMs);
+  }
+  if ('setMirror' in at) return begin(addAction(progress, { kind: 'setMirror', mirror: at.setMirror, step }), nowMs);
   if ('pause' in at) return pause(progress, at.pause, nowMs);
   if ('approval' in at) return awaitApproval(progress, at.approval, nowMs);
   if ('gate' in at) {
@@ -216,12 +222,12 @@ export function promoteRollout(
   if (waived !== undefined) return waived;
   const { document, step, pending } = progress;
   // A step that is an action ends by its confirmation; only its successors can be left out.
-  const isActing = pending.some(({ kind }) => kind === 'setWeight' || kind === 'setRoute');
+  const isActing = pending.some((action) => 'step' in action);
   const end = document.steps.length;
   return {
     ...without(progress, 'window', 'stepSinceMs'),
     state: { kind: 'running' },
-    pending: full ? pending.filter(({ kind }) => kind !== 'setWeight' && kind !== 'setRoute') : pending,
+    pending: full ? pending.filter((action) => !('step' in action)) : pending,
     step: full ? end : isActing ? step : Math.min(step + 1, end),
   };
 }

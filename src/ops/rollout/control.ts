@@ -8,7 +8,16 @@ import { compileStored, contentDigest, documentText } from '../store/policy-text
 import { abortRollout, approveRollout, pauseRollout, promoteRollout, resumeRollout, startRollout } from './advance';
 import type { RolloutDocument } from './document';
 import { rollBack } from './measurement';
-import { canaryWeight, describeInvalid, overrideInForce, policyStatusOf, testersOf, withWeight } from './policy-change';
+import {
+  canaryWeight,
+  describeInvalid,
+  hasMirror,
+  mirroredRoute,
+  overrideInForce,
+  policyStatusOf,
+  testersOf,
+  withWeight,
+} from './policy-change';
 import type { RolloutProgress } from './progress';
 import {
   type Actor,
@@ -276,6 +285,13 @@ function checkPolicy(
   const taken = testersOf(rollout).find((name) => document.routes?.some((route) => route.name === name));
   if (taken !== undefined && !isUnderWay) {
     return refused(`steps: setRoute ${taken}: the policy has a route of that name (expected: another)`, 'rename it');
+  }
+  const mirrored = hasMirror(rollout) && !isUnderWay ? mirroredRoute(document, rollout) : undefined;
+  if (mirrored !== undefined) {
+    return refused(
+      `steps: setMirror: route ${mirrored} has a mirror already (expected: none)`,
+      'leave one of them out',
+    );
   }
   const plan = compileStored(service, documentText(moved.document));
   if (plan instanceof PolicyError) return refused(describeInvalid(plan), 'mend it');

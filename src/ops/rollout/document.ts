@@ -1,4 +1,5 @@
 import type { MatchDocument } from '../../policy/document';
+import type { MirrorDocument } from '../../policy/mirror-document';
 import type { ApprovalDocument, GateDocument, ScheduleDocument } from './gates/gate-document';
 
 /**
@@ -51,6 +52,9 @@ export type RolloutStep =
   | { readonly pause: PauseDocument }
   | { readonly analysis: AnalysisDocument }
   | { readonly setRoute: SetRouteDocument }
+  /** The name of a route that an earlier `setRoute` made: it ends here, and not with the rollout. */
+  | { readonly clearRoute: string }
+  | { readonly setMirror: SetMirrorDocument }
   /** The name of a gate in the controller's configuration: a load test, an acceptance test. Goes on when it opens. */
   | { readonly gate: string }
   | { readonly approval: ApprovalDocument };
@@ -65,6 +69,15 @@ export interface SetRouteDocument {
   /** Unique among the routes of the policy. */
   readonly name: string;
   readonly match: MatchDocument;
+}
+
+/**
+ * Copies of the calls of the moved route go to the canary, whose answers no caller sees. They end with the rollout, or
+ * with a later `setMirror: { percent: 0 }`.
+ */
+export interface SetMirrorDocument extends Omit<MirrorDocument, 'to' | 'percent'> {
+  /** Share of the calls. 0 to 100, in steps of 0.01. */
+  readonly percent: number;
 }
 
 /** Names as Argo Rollouts and Flagger have them, times in milliseconds. */

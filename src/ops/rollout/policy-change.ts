@@ -13,7 +13,7 @@ import type { PolicyError } from '../../policy/policy-error';
 import { validatePolicy } from '../../policy/validate';
 import type { StoredPolicy } from '../store/history';
 import { contentDigest, parseStored } from '../store/policy-text';
-import type { RolloutDocument } from './document';
+import type { RolloutDocument, SetMirrorDocument } from './document';
 import type { RolloutAction } from './progress';
 
 /** An action that changes the policy. */
@@ -34,16 +34,20 @@ export function applyAction(
       return withWeight(policy, rollout, action.weight);
     case 'setRoute':
       return withTesters(policy, rollout, action.route);
+    case 'clearRoute':
+      return { document: withoutRoutes(policy, [action.route]) };
+    case 'setMirror':
+      return withMirror(policy, rollout, action.mirror);
     case 'rollback': {
-      const edited = withWeight(withoutRoutes(policy, testersOf(rollout)), rollout, 0);
+      const edited = withWeight(withoutAdded(policy, rollout), rollout, 0);
       const promotedIn = action.late?.promotedIn;
       if (promotedIn === undefined || 'refusal' in edited) return edited;
       return withoutPromotion(edited.document, rollout, promotedIn, history);
     }
     case 'promote':
-      return withCanaryAsStable(withoutRoutes(policy, testersOf(rollout)), rollout);
+      return withCanaryAsStable(withoutAdded(policy, rollout), rollout);
     case 'finish':
-      return { document: withoutRoutes(policy, testersOf(rollout)) };
+      return { document: withoutAdded(policy, rollout) };
   }
 }
 
@@ -63,6 +67,10 @@ export function describeAction(action: PolicyAction, rollout: RolloutDocument): 
     }
     case 'setRoute':
       return `step ${action.step + 1} of ${steps.length}: route ${action.route.name} to ${canary}`;
+    case 'clearRoute':
+      return `step ${action.step + 1} of ${steps.length}: route ${action.route} ends`;
+    case 'setMirror':
+      return `step ${action.step + 1} of ${steps.length}: copies of ${action.mirror.percent} % to ${canary}`;
     case 'rollback':
       return `rolled back, ${canary} to 0 %: ${action.message}`;
     case 'promote':
@@ -141,6 +149,45 @@ export function withTesters(
   const isKnown = document.routes?.some((each) => each.name === name) === true;
   if (isKnown) return { document: withRoute(document, route) };
   return { document: { ...document, routes: [route, ...(document.routes ?? [])] } };
+}
+
+/** The moved route with copies of its calls to the canary; with a share of 0 without any. Pure. */
+function withMirror(document: PolicyDocument, of: MovedSplit, mirror: SetMirrorDocument): Edited {
+  // Makes the route where there is none.
+  const split = withWeight(document, of, canaryWeight(document, of));
+  if ('refusal' in split) return split;
+  const found = findRoute(split.document, of);
+  if (found === undefined) return split;
+  if (mirror.percent === 0) return { document: withoutMirror(document, of) };
+  if (found.mirror !== undefined && found.mirror.to !== of.canary) {
+    return { refusal: `route ${found.name}: has a mirror to another destination (expected: none, or ${of.canary})` };
+  }
+  return { document: withRoute(split.document, { ...found, mirror: { to: of.canary, ...mirror } }) };
+}
+
+/** Only copies to the canary are taken away. */
+function withoutMirror(document: PolicyDocument, of: MovedSplit): PolicyDocument {
+  const found = findRoute(document, of);
+  if (found?.mirror?.to !== of.canary) return document;
+  const { mirror: _, ...route } = found;
+  return withRoute(document, route);
+}
+
+/** The document without what the steps of the rollout added to it. Pure. */
+function withoutAdded(document: PolicyDocument, rollout: RolloutDocument): PolicyDocument {
+  const rest = withoutRoutes(document, testersOf(rollout));
+  return hasMirror(rollout) ? withoutMirror(rest, rollout) : rest;
+}
+
+/** Whether a step of the rollout makes copies. */
+export function hasMirror({ steps }: RolloutDocument): boolean {
+  return steps.some((step) => 'setMirror' in step);
+}
+
+/** The name of the moved route if it makes copies already. */
+export function mirroredRoute(document: PolicyDocument, of: MovedSplit): string | undefined {
+  const found = findRoute(document, of);
+  return found?.mirror === undefined ? undefined : found.name;
 }
 
 /** The document without these routes. Pure. */

@@ -1,7 +1,7 @@
 import { defined } from '../../base/defined';
 import type { SubsetMetrics } from './analysis/subset-metrics';
 import type { AnalysisResult, SlowCalls } from './analysis/verdict';
-import type { RolloutDocument, SetRouteDocument } from './document';
+import type { RolloutDocument, SetMirrorDocument, SetRouteDocument } from './document';
 
 /**
  * The whole state of a rollout, as plain JSON, replaced and never changed. Saved before any action is done, so that
@@ -136,6 +136,8 @@ export interface AnalysisWindow {
 export type RolloutAction = { readonly number: number } & (
   | { readonly kind: 'setWeight'; readonly weight: number; readonly step: number }
   | { readonly kind: 'setRoute'; readonly route: SetRouteDocument; readonly step: number }
+  | { readonly kind: 'clearRoute'; readonly route: string; readonly step: number }
+  | { readonly kind: 'setMirror'; readonly mirror: SetMirrorDocument; readonly step: number }
   /** stable := canary, split and testers' route taken out. */
   | { readonly kind: 'promote' }
   /** Weight 0 and testers' route out, in one write; message and result go to the history entry. */

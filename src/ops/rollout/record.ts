@@ -122,6 +122,8 @@ const NO_RECORD = 'what stands there is no rollout of this service, or one of a 
 const KINDS: ReadonlySet<unknown> = new Set([
   'setWeight',
   'setRoute',
+  'clearRoute',
+  'setMirror',
   'promote',
   'rollback',
   'finish',

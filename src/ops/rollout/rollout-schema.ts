@@ -1,4 +1,5 @@
 import { STATUS_NAMES } from '../../base/status-names';
+import { mirrorSchema } from '../../policy/mirror-schema';
 import { matchDefinitions, matchSchema } from '../../policy/policy-schema';
 import { closed, count, listOf, type Schema, shortName } from '../../policy/schema-parts';
 import { approvalSchema, gateName, gateSchema, scheduleSchema } from './gates/gate-schema';
@@ -93,12 +94,18 @@ const analysisKeys: Schema = {
   checks: listOf(check, { minItems: 1, maxItems: 50 }),
 };
 
+/** That of a policy, but for where it leads. */
+const { to: _to, ...ofMirror } = mirrorSchema({})['properties'] as Schema;
+const setMirror: Schema = closed(ofMirror, { required: ['percent'] });
+
 const step: Schema = closed(
   {
     setWeight: { type: 'number', minimum: 0, maximum: 100, description: 'percent of the calls of the route' },
     pause: closed({ durationMs: duration(1) }),
     analysis: closed(analysisKeys),
     setRoute: closed({ name: routeName, match: { ...matchSchema, minProperties: 1 } }, { required: ['name', 'match'] }),
+    clearRoute: routeName,
+    setMirror,
     gate: gateName,
     approval: approvalSchema,
   },
@@ -156,6 +163,8 @@ export const SYNONYMS: Readonly<Record<string, string>> = {
   duration: 'here durationMs, in milliseconds',
   timeout: 'here timeoutMs, in milliseconds',
   setCanaryScale: 'instances are scaled elsewhere; maxLoadFactor waits for them',
+  setMirrorRoute: 'here setMirror: { percent }',
+  mirror: 'here setMirror: { percent }',
   setHeaderRoute: 'here setRoute: { name, match: { labels } }',
   experiment: 'no such step; use analysis',
   templates: 'here checks, in the analysis itself',

@@ -4,6 +4,7 @@ import type { PolicyProblem } from '../../policy/plan';
 import { type DocumentPath, MISSING, note, type Positions, ProblemList } from '../../policy/problems';
 import { copyDocument, isOfLaterFormat } from '../../policy/validation/copy-document';
 import { checkMatch, listOf } from '../../policy/validation/matches';
+import { isInHundredths } from '../../policy/validation/values';
 import { parseCondition } from './analysis/condition';
 import { namesOfQuery } from './analysis/prometheus';
 import { DEFAULT_QUANTILE } from './analysis/settings';
@@ -69,6 +70,7 @@ function checkSteps(document: unknown, problems: ProblemList): void {
     checkAnalysis(ownValue(step, 'analysis'), [...at, 'analysis'], problems);
     const route = ownValue(step, 'setRoute');
     checkMatch(ownValue(route, 'match'), [...at, 'setRoute', 'match'], problems);
+    checkEnds(steps, index, problems);
     const name = ownValue(route, 'name');
     if (typeof name !== 'string') continue;
     if (names.has(name)) {
@@ -79,6 +81,21 @@ function checkSteps(document: unknown, problems: ProblemList): void {
   const weights = steps.map((step) => ownValue(step, 'setWeight'));
   if (steps.length > 0 && !weights.some((weight) => typeof weight !== 'undefined' && weight !== 0)) {
     problems.report(['steps'], note('no setWeight above 0'), 'at least one');
+  }
+}
+
+/** A step that ends something follows one that began it. */
+function checkEnds(steps: readonly unknown[], index: number, problems: ProblemList): void {
+  const before = steps.slice(0, index);
+  const cleared = ownValue(steps[index], 'clearRoute');
+  if (typeof cleared === 'string' && !before.some((each) => ownValue(ownValue(each, 'setRoute'), 'name') === cleared)) {
+    problems.report(['steps', index, 'clearRoute'], cleared, 'the name of a setRoute before it');
+  }
+  const percent = ownValue(ownValue(steps[index], 'setMirror'), 'percent');
+  const path = ['steps', index, 'setMirror', 'percent'];
+  if (typeof percent === 'number' && !isInHundredths(percent)) problems.report(path, percent, 'steps of 0.01');
+  if (percent === 0 && !before.some((each) => ownValue(each, 'setMirror') !== undefined)) {
+    problems.report(path, percent, '> 0, or a setMirror before it');
   }
 }
 

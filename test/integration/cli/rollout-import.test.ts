@@ -55,7 +55,7 @@ describe('graylane rollout import', () => {
     const { code, stdout, stderr } = await run('import', path);
     expect(code).toBe(3);
     expect(stdout).toMatch(/^schema: 1\nservice: payments\n/);
-    expect(stderr).toContain(`not in the document ${path}:9:5 Canary/payments.spec.analysis.mirror: left out: `);
+    expect(stderr).toContain(`not in the document ${path}:9:5 Canary/payments.spec.analysis.mirror: copies are made `);
     const strict = await run('import', path, '--strict');
     expect([strict.code, strict.stdout]).toEqual([1, '']);
   });

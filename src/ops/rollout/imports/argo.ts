@@ -18,7 +18,6 @@ const OF_STEP: Readonly<Record<string, string>> = {
   replicaProgressThreshold: SCALED,
   experiment: 'no such step; left out',
   plugin: 'no such step; left out: a gate can ask what it did',
-  setMirrorRoute: 'left out: mirror a route of the policy before the rollout',
 };
 
 /** A Rollout of Argo as a rollout of ours: https://argo-rollouts.readthedocs.io/en/stable/features/specification. Pure. */
@@ -83,7 +82,12 @@ function readCanary(value: unknown, path: string, context: ArgoContext): void {
 
 function readStep(step: unknown, path: string, context: ArgoContext): readonly RolloutStep[] {
   const { place } = context;
-  const fields = place.read(step, path, ['setWeight', 'pause', 'analysis', 'setHeaderRoute'], OF_STEP);
+  const fields = place.read(
+    step,
+    path,
+    ['setWeight', 'pause', 'analysis', 'setHeaderRoute', 'setMirrorRoute'],
+    OF_STEP,
+  );
   if (isGiven(fields['setWeight'])) {
     const setWeight = Number(fields['setWeight']);
     if (setWeight >= 0 && setWeight <= 100) return [{ setWeight }];
@@ -100,17 +104,33 @@ function readStep(step: unknown, path: string, context: ArgoContext): readonly R
     return [{ pause: durationMs === undefined ? {} : { durationMs } }];
   }
   if (isGiven(fields['analysis'])) return readAnalysis(fields['analysis'], `${path}.analysis`, [], context);
+  if (isGiven(fields['setMirrorRoute']))
+    return readMirrorRoute(fields['setMirrorRoute'], `${path}.setMirrorRoute`, context);
   return isGiven(fields['setHeaderRoute'])
-    ? readHeaderRoute(fields['setHeaderRoute'], `${path}.setHeaderRoute`, place)
+    ? readHeaderRoute(fields['setHeaderRoute'], `${path}.setHeaderRoute`, context)
     : [];
 }
 
+/** One without a share and conditions takes the copies away. */
+function readMirrorRoute(value: unknown, path: string, { place, draft }: ArgoContext): readonly RolloutStep[] {
+  const { match, percentage } = place.read(value, path, ['name', 'match', 'percentage']);
+  if (listOf(match).length > 0) {
+    place.cannot(`${path}.match`, 'copies are of all calls of the route; left out');
+    return [];
+  }
+  const percent = Number(percentage ?? 0);
+  const isBegun = draft.steps.some((step) => 'setMirror' in step);
+  return percent > 0 || isBegun ? [{ setMirror: { percent } }] : [];
+}
+
 /** One without conditions takes the route of its name away. */
-function readHeaderRoute(value: unknown, path: string, place: PlaceReport): readonly RolloutStep[] {
+function readHeaderRoute(value: unknown, path: string, context: ArgoContext): readonly RolloutStep[] {
+  const { place } = context;
   const { name, match } = place.read(value, path, ['name', 'match']);
   if (listOf(match).length === 0) {
-    place.cannot(path, 'the route of testers ends with the rollout, not before');
-    return [];
+    const cleared = textOf(name) ?? '';
+    const isThere = context.draft.steps.some((step) => 'setRoute' in step && step.setRoute.name === cleared);
+    return isThere ? [{ clearRoute: cleared }] : [];
   }
   const labels: [string, LabelMatcherDocument][] = [];
   for (const [index, each] of listOf(match).entries()) {

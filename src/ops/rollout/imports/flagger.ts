@@ -103,8 +103,13 @@ function readSteps(
     return isSkipped ? gates : [...gates, { analysis: count === undefined ? {} : { count } }];
   };
   if (analysis['mirror'] === true) {
-    const what = 'left out: mirror a route of the policy before the rollout, and look at graylane_mirror figures';
-    place.cannot(`${at}.mirror`, what);
+    const percent = isGiven(analysis['mirrorWeight']) ? Number(analysis['mirrorWeight']) : 100;
+    const durationMs = draft.analysis.intervalMs ?? 60_000;
+    draft.steps.push({ setMirror: { percent } }, { pause: { durationMs } }, { setMirror: { percent: 0 } });
+    place.cannot(
+      `${at}.mirror`,
+      'copies are made for one interval, and judged by nothing: a mirror-compare check judges their answers',
+    );
   }
   const iterations = Number(analysis['iterations'] ?? 0);
   const matches = listOf(analysis['match']);

@@ -65,5 +65,8 @@ const BEYOND_SCHEMAS = new RegExp(
     'a time zone that this machine knows',
     'later than from',
     'a day that exists',
+    'a setMirror before it',
+    'a setRoute before it',
+    'steps of 0.01',
   ].join('|'),
 );

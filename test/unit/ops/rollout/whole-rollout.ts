@@ -46,6 +46,8 @@ export const WHOLE: RolloutDocument = {
     },
     { gate: 'load' },
     { approval: { note: 'compare the totals' } },
+    { setMirror: { percent: 50, maxInFlight: 10, timeoutMs: 500, compare: { ignore: ['updated_at'] } } },
+    { clearRoute: 'testers' },
   ],
   analysis: {
     intervalMs: 10_000,

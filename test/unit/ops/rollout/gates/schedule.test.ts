@@ -71,7 +71,7 @@ describe('a schedule', () => {
       'schedule.freeze[0].from: "2026-02-30T00:00:00Z" (expected: a day that exists)',
     ],
     [['gates', 1, 'steps'], [1], 'gates[1].steps: given (expected: only with when: before-step)'],
-    [['gates', 0, 'steps', 1], 11, 'gates[0].steps[1]: 11 (expected: a step of the rollout, 1 to 10)'],
+    [['gates', 0, 'steps', 1], 13, 'gates[0].steps[1]: 13 (expected: a step of the rollout, 1 to 12)'],
     [['gates', 0, 'steps', 1], 2, 'gates[0].steps[1]: 2, given twice (expected: each step once)'],
     [
       ['gates', 1, 'when'],

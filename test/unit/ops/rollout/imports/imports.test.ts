@@ -36,13 +36,13 @@ function documentOf(text: string): RolloutDocument {
 
 interface Run {
   readonly progress: RolloutProgress;
-  readonly steps: readonly (number | 'resume' | 'route')[];
+  readonly steps: readonly (number | string)[];
   readonly gates: readonly string[];
 }
 
 /** The whole rollout in virtual time, with every gate open and a person who resumes. */
 function run(document: RolloutDocument, figures: Measurement): Run {
-  const steps: (number | 'resume' | 'route')[] = [];
+  const steps: (number | string)[] = [];
   const gates = new Set<string>();
   let nowMs = 0;
   let progress = startRollout({ id: 'r1', document, weight: 0 }, 0);
@@ -59,6 +59,8 @@ function run(document: RolloutDocument, figures: Measurement): Run {
     for (const action of actions) {
       if (action.kind === 'setWeight') steps.push(action.weight);
       if (action.kind === 'setRoute') steps.push('route');
+      if (action.kind === 'clearRoute') steps.push('route ends');
+      if (action.kind === 'setMirror') steps.push(action.mirror.percent === 0 ? 'no copies' : 'copies');
       progress = confirmAction(progress, action.number, nowMs);
     }
     if (actions.length > 0) continue;

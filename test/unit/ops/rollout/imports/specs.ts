@@ -3,7 +3,7 @@ export interface Spec {
   readonly name: string;
   readonly text: string;
   /** Weights that the rollout sets, and `resume` where a person is waited for. */
-  readonly steps: readonly (number | 'resume' | 'route')[];
+  readonly steps: readonly (number | string)[];
   /** Paths of the losses. */
   readonly losses: readonly string[];
   /** Gates that are asked, in order of their first time. */
@@ -107,7 +107,7 @@ export const SPECS: readonly Spec[] = [
     text: canary(
       `    interval: 1m\n    threshold: 2\n    iterations: 10\n    mirror: true\n    metrics: [${metrics()}]\n`,
     ),
-    steps: [100],
+    steps: ['copies', 'no copies', 100],
     losses: ['Canary/podinfo.spec.analysis.mirror', 'Canary/podinfo.spec.analysis.iterations'],
   },
   {
@@ -198,8 +198,8 @@ spec: { type: slack, channel: on-call }
         - setHeaderRoute: { name: testers }
         - setWeight: 100
 `)}${SUCCESS_RATE}`,
-    steps: ['route', 5, 100],
-    losses: ['Rollout/guestbook.spec.strategy.canary.steps[3].setHeaderRoute'],
+    steps: ['route', 5, 'route ends', 100],
+    losses: [],
     values: { 'success-rate': [0.99, 0.5] },
   },
   {
@@ -285,12 +285,11 @@ spec:
         - pause: { duration: 1m30s }
         - setWeight: 110
 `),
-    steps: [30],
+    steps: ['copies', 30],
     losses: [
       'Rollout/guestbook.spec.strategy.canary.steps[0].setCanaryScale',
       'Rollout/guestbook.spec.strategy.canary.steps[1].experiment',
       'Rollout/guestbook.spec.strategy.canary.steps[2].plugin',
-      'Rollout/guestbook.spec.strategy.canary.steps[3].setMirrorRoute',
       'Rollout/guestbook.spec.strategy.canary.steps[6].setWeight',
     ],
     isUnjudged: true,
