@@ -360,7 +360,7 @@ describe('script in names', () => {
     await page.getByText(`route ${EVIL}:`).waitFor();
     const bad = await open({ policy: SPLIT(5), rollout: `schema: 1\n"${EVIL}": 1\n` });
     await bad.goto(await addressOf({ policy: `${SUBSETS}"${EVIL}": 1\n` }));
-    await bad.getByText('1 problems').waitFor();
+    await bad.getByText('problems: 1').waitFor();
     for (const each of [page, bad]) {
       expect(await each.evaluate('document.querySelectorAll("img, script:not([src])").length')).toBe(0);
       expect(await each.title()).toBe('Playground · Graylane');
