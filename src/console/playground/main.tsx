@@ -80,12 +80,12 @@ function Embedded({ children }: { readonly children: ComponentChildren }) {
   );
 }
 
-interface PartProps {
+interface PolicyPartProps {
   readonly state: PlaygroundState;
   readonly onChange: (part: Partial<PlaygroundState>) => void;
 }
 
-function PolicyPart({ state, onChange }: PartProps) {
+function PolicyPart({ state, onChange }: PolicyPartProps) {
   const check = useAnswer({ kind: 'check', text: state.policy });
   const isSound = check !== undefined && check.problems.length === 0;
   // What the rest of the page is about while the text is half typed.
@@ -103,7 +103,7 @@ function PolicyPart({ state, onChange }: PartProps) {
       .map((lane) => lane.trim())
       .filter((lane) => lane !== ''),
   };
-  const shared = { state, onChange, text: sound.current, call, outline: outline.current };
+  const shared = { state, onChange, text: sound.current, isSound, call, outline: outline.current };
   return (
     <>
       <div class="play-left">
@@ -169,7 +169,7 @@ function ProblemList(props: { readonly check: CheckAnswer; readonly onGo: (line:
   );
 }
 
-function ExampleSelect({ state, onChange }: PartProps) {
+function ExampleSelect({ state, onChange }: PolicyPartProps) {
   const current = EXAMPLES.find(({ policy }) => policy === state.policy);
   const options = EXAMPLES.map(({ id }) => ({ value: id as string, label: t(`example.${id}`) }));
   return (

@@ -9,6 +9,8 @@ export interface PartProps {
   readonly onChange: (part: Partial<PlaygroundState>) => void;
   /** The last text that is a sound policy. */
   readonly text: string;
+  /** False: what stands in the editor now is none. */
+  readonly isSound: boolean;
   readonly call: PlaygroundCall;
   /** Of that text; undefined until the first answer. */
   readonly outline: Outline | undefined;

@@ -53,7 +53,7 @@ export function UsersCard(props: PartProps) {
 }
 
 /** A slider for each entry of a split. The others share what is left, as they did when the drag began. */
-function Weights({ route, state, onChange, text, outline }: PartProps & { readonly route: OutlinedRoute }) {
+function Weights({ route, state, onChange, text, isSound, outline }: PartProps & { readonly route: OutlinedRoute }) {
   const subsets = outline?.subsets.map(({ name }) => name) ?? [];
   const origin = useRef<string | undefined>(undefined);
   const drags = useRef(0);
@@ -102,6 +102,8 @@ function Weights({ route, state, onChange, text, outline }: PartProps & { readon
               max="100"
               step="1"
               value={shown}
+              // A weight of the last sound text would take the place of what is being typed.
+              disabled={!isSound}
               aria-label={t('weightOf', { to, route: route.name })}
               aria-valuetext={`${formatNumber(shown, 2)} %`}
               onInput={({ currentTarget }) => void drag(entry, Number(currentTarget.value))}
