@@ -5,6 +5,7 @@ import { isBuiltin } from 'node:module';
 import { join, relative, sep } from 'node:path';
 import { decode, encode } from '@jridgewell/sourcemap-codec';
 import { RolldownMagicString, rolldown } from 'rolldown';
+import { minifySync } from 'rolldown/experimental';
 
 /**
  * What most processes never need, or not at their start: each a chunk that is loaded when it is first used. The source
@@ -75,7 +76,7 @@ export async function bundle(root, names) {
   });
   for (const { type, fileName } of output)
     if (type !== 'chunk') continue;
-    else if (/\bc(li|ommands?)\b/.test(fileName)) dropMap(fileName);
+    else if (/\bc(li|ommands?)\b/.test(fileName)) shorten(fileName);
     else mapLines(fileName);
   return output.flatMap((chunk) => chunk.moduleIds ?? []);
 
@@ -89,11 +90,22 @@ export async function bundle(root, names) {
     writeFileSync(file, JSON.stringify({ ...map, names: [], mappings: encode(lines) }));
   }
 
-  /** The command's traces are for its authors, who have the sources. */
-  function dropMap(fileName) {
+  /**
+   * The command's traces are for its authors, who have the sources: no map, and no blanks. Names stay, for what a bug
+   * report says.
+   */
+  function shorten(fileName) {
     const file = join(root, 'dist', fileName);
     rmSync(`${file}.map`);
-    writeFileSync(file, readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n'));
+    const code = readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
+    const { code: short, errors } = minifySync(fileName, code, {
+      module: false,
+      compress: false,
+      mangle: { toplevel: false, keepNames: true },
+      codegen: { removeWhitespace: true },
+    });
+    if (errors.length > 0) throw new Error(`bundle: ${fileName}: ${errors[0].message}`);
+    writeFileSync(file, short);
   }
 }
 

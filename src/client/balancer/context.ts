@@ -141,9 +141,8 @@ export class BalancerContext implements AnswerJudge {
     return shedBeside(load.share, this.endpoints.total);
   }
 
-  /** An attempt that began has ended. */
+  /** An attempt that began has ended. Called only where there are listeners. */
   attemptEnded(attempt: AttemptView & Pick<AttemptFacts, 'latencyMs'>, outcome: Outcome): void {
-    if (this.attemptListeners.size === 0) return;
     const { call, endpoint, subset, tier, latencyMs } = attempt;
     const wanted = call.decision?.destination.subset ?? subset;
     for (const each of this.attemptListeners) {

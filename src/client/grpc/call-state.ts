@@ -1,22 +1,29 @@
-import type { Clock } from '../../base/clock';
+import { AsyncResource } from 'node:async_hooks';
 import { STATUS_NAMES, statusNameOf } from '../../base/status-names';
+import { cookieValues, isCookieKey } from '../../policy/cookie';
 import { DEFAULT_RETRY } from '../../policy/defaults';
 import type { Decision, FaultPlan, ForceSelector, HedgingPlan, RetryPlan } from '../../policy/plan';
-import type { CallKind, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
+import type { CallKind, Labels, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
 import { retryOf } from '../../policy/routing/decide';
 import type { MethodTime } from '../balancer/attempts/methods';
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import type { FaultedCallRecord } from '../balancer/faults/fault-state';
 import type { Pool } from '../balancer/tiers/pool';
-import type { RetryBudget } from '../breaker/retry-budget';
-import { CallLabels } from './call-labels';
 import type { AmbientScope } from './call-scope';
 import type { ChannelMethodConfig } from './channel-service-config';
-import { type CallCredentials, type Metadata, seconds } from './grpc-js';
+import { type CallCredentials, type Metadata, seconds, type ValuesByKey, valuesByKey } from './grpc-js';
 import type { MethodFacts } from './known-methods';
+import type { AttemptEnding, FallbackUse, RetryRules } from './retry-rules';
 
 /** Under this symbol a call's state travels in the options of its metadata. Nothing of it goes on the wire. */
 export const CALL_STATE: symbol = Symbol('graylane.call');
+
+/** An AsyncResource without destroy hooks costs no finalizer. */
+const RESOURCE_OPTIONS = { requireManualDestroy: true };
+const NO_VALUES: ValuesByKey = new Map();
+/** Where `cookie:name` has its colon, which no other key has. */
+const COLON_AT = 6;
+const COLON = 58;
 
 const NO_CODES: string[] = [];
 /**
@@ -25,23 +32,6 @@ const NO_CODES: string[] = [];
 const MOST_SHED = 0.25;
 /** Every code that a failed attempt can end with, except the caller's own cancel and deadline. */
 const ANY_FAILURE: string[] = STATUS_NAMES.filter((name) => name !== 'CANCELLED' && name !== 'DEADLINE_EXCEEDED');
-
-/**
- * How the attempt that ended last did so, or the last pick.
- *
- * - `none`: no attempt has ended, or the last pick reached no endpoint.
- * - `unseen`: the server's application cannot have seen it: REFUSED_STREAM, with which Node also ends a stream that a
- *   GOAWAY did not cover.
- * - `given-up`: Graylane ended it to try another endpoint.
- * - `broken`: the stream or the connection broke, or the caller gave up.
- * - `answered`: the status is the server's own.
- */
-export type AttemptEnding = 'none' | 'unseen' | 'given-up' | 'broken' | 'answered';
-
-/**
- * Whether the fallback may serve a call whose subset caps its fallback. Settled once, so that retries follow it too.
- */
-export type FallbackUse = 'unasked' | 'counted' | 'granted' | 'denied';
 
 /** What an observer may read of an attempt, during the callback only: attempts are reused. */
 export interface AttemptView {
@@ -69,16 +59,68 @@ export interface AnswerJudge {
   endedAfterAnswer(call: CallState, details: string): void;
 }
 
-/** What decides, for the calls of one channel, whether a failed call is tried again. */
-export interface RetryRules {
-  /** `grpc.enable_retries: 0`: grpc-js makes no second attempt of any kind. */
-  readonly isRetryDisabled: boolean;
-  /** `grpc.per_rpc_retry_buffer_size`: grpc-js keeps no larger request, so that its call is not tried again. */
-  readonly retryBufferBytes: number;
-  readonly clock: Clock;
-  readonly budget: RetryBudget;
-  /** Which part of the attempts at all other endpoints was turned away lately, in [0, 1]. */
-  shedBeside(endpoint: Endpoint): number;
+/** The labels of one call, which looks them up itself: that saves an object. Runs in its caller's async context. */
+class CallLabels extends AsyncResource implements Labels {
+  /** Where labels are read; undefined before the decision. */
+  protected metadata: Pick<Metadata, 'get'> | undefined = undefined;
+  #staticLabels: Readonly<Record<string, string>> | undefined = undefined;
+  #onRepeated: ((key: string) => void) | undefined = undefined;
+  #values: ValuesByKey = NO_VALUES;
+  /** No label stands elsewhere. */
+  #isOnlyMetadata = false;
+
+  constructor() {
+    super('GraylaneCall', RESOURCE_OPTIONS);
+  }
+
+  /**
+   * Says where the labels of the call are: in its metadata, then among the static ones. Nothing is read before it is
+   * asked for, and each question reads anew. `onRepeated` is called with a key that the metadata holds twice.
+   */
+  readLabelsFrom(
+    metadata: Pick<Metadata, 'get'>,
+    staticLabels: Readonly<Record<string, string>> | undefined,
+    onRepeated?: (key: string) => void,
+  ): void {
+    this.metadata = metadata;
+    this.#staticLabels = staticLabels;
+    this.#onRepeated = onRepeated;
+    const values = valuesByKey(metadata);
+    this.#values = values ?? NO_VALUES;
+    this.#isOnlyMetadata = values !== undefined && staticLabels === undefined;
+  }
+
+  get labels(): Labels {
+    return this;
+  }
+
+  /** A label. One that the metadata holds twice counts as absent, since it is unclear which was meant. */
+  get(key: string): string | undefined {
+    // Most labels are in the metadata once, or nowhere. Few instructions, so that they are inlined into the decision.
+    const values = this.#values.get(key);
+    if (values === undefined) {
+      if (this.#isOnlyMetadata && key.charCodeAt(COLON_AT) !== COLON) return undefined;
+    } else if (values.length === 1) {
+      const value = values[0];
+      if (typeof value === 'string') return value;
+    }
+    return this.#lookUp(key);
+  }
+
+  #lookUp(key: string): string | undefined {
+    const metadata = this.metadata;
+    if (metadata === undefined || key.endsWith('-bin')) return undefined;
+    const values = isCookieKey(key) ? cookieValues(metadata.get('cookie'), key) : metadata.get(key);
+    if (values.length > 1) {
+      this.#onRepeated?.(key);
+      return undefined;
+    }
+    const [value] = values;
+    if (value !== undefined) return typeof value === 'string' ? value : undefined;
+    const statics = this.#staticLabels;
+    // `constructor` and its kin are keys like any other.
+    return statics !== undefined && Object.hasOwn(statics, key) ? statics[key] : undefined;
+  }
 }
 
 /**

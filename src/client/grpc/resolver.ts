@@ -2,7 +2,7 @@ import type { HedgingPlan } from '../../policy/plan';
 import type { BalancerContext, ChannelLink } from '../balancer/context';
 import type { Service } from '../state/service';
 import { BareCall } from './bare-call';
-import { CALL_STATE, type CallState, type RetryRules } from './call-state';
+import { CALL_STATE, type CallState } from './call-state';
 import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
 import { type ClientHandle, soleClient } from './client-registry';
 import { faultFilter } from './fault-filter';
@@ -28,6 +28,7 @@ import {
 } from './grpc-js';
 import { CopySelector } from './mirror/copy-selector';
 import { responseFilter } from './response-filter';
+import type { RetryRules } from './retry-rules';
 import { targetFromUri } from './target';
 
 /** grpc-js' own default. */

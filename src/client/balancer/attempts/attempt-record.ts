@@ -1,8 +1,9 @@
 import { type AttemptFacts, classifyAttempt, type EndedBy, type Outcome } from '../../breaker/outcome';
 import { peerOutcomeOf } from '../../breaker/outlier/failure-shares';
 import { isProbePermit, NO_PERMIT, type Permit } from '../../breaker/probe-gate';
-import type { AttemptEnding, AttemptView, CallState } from '../../grpc/call-state';
+import type { AttemptView, CallState } from '../../grpc/call-state';
 import type { Metadata } from '../../grpc/grpc-js';
+import type { AttemptEnding } from '../../grpc/retry-rules';
 import type { BalancerContext } from '../context';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Endpoint } from '../endpoints/endpoint';
@@ -235,7 +236,7 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
     this.#notePeerLoad(outcome, nowMs);
     this.#compareWithPeers(outcome, nowMs);
     this.#endAtBreakers(outcome, nowMs);
-    context.attemptEnded(this, outcome);
+    if (context.attemptListeners.size > 0) context.attemptEnded(this, outcome);
     this.#endLoad(outcome, nowMs);
     if (outcome === 'success') {
       call.answeredAt = endpoint;

@@ -1,5 +1,5 @@
 import type { Timer } from '../../../base/clock';
-import type { AttemptEnding, CallState } from '../../grpc/call-state';
+import type { CallState } from '../../grpc/call-state';
 import {
   type CallCredentials,
   dropUnsendable,
@@ -13,6 +13,7 @@ import {
   type SubchannelCallListener,
   type SubchannelInterface,
 } from '../../grpc/grpc-js';
+import type { AttemptEnding } from '../../grpc/retry-rules';
 import type { BalancerContext } from '../context';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { SubchannelLease } from '../endpoints/subchannel-lease';

@@ -1,5 +1,5 @@
-import type { AttemptEnding } from '../../grpc/call-state';
 import type { Metadata, StatusObject, SubchannelCall, SubchannelCallListener } from '../../grpc/grpc-js';
+import type { AttemptEnding } from '../../grpc/retry-rules';
 
 /** HTTP/2 error code of a stream that the server did not take on: RFC 9113, section 8.7. */
 const REFUSED_STREAM = 7;

@@ -1,4 +1,5 @@
-import type { AttemptEnding, CallState } from '../../grpc/call-state';
+import type { CallState } from '../../grpc/call-state';
+import type { AttemptEnding } from '../../grpc/retry-rules';
 import { Attempt, AttemptPool } from '../attempts/attempt';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Pool } from '../tiers/pool';

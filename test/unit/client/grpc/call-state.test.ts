@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { STATUS_NAMES, statusCodeOf } from '../../../../src/base/status-names';
 import { RetryBudget } from '../../../../src/client/breaker/retry-budget';
-import { CallState, type RetryRules } from '../../../../src/client/grpc/call-state';
+import { CallState } from '../../../../src/client/grpc/call-state';
+import type { RetryRules } from '../../../../src/client/grpc/retry-rules';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
 import { emptyPlan } from '../../../../src/policy/compile';
 import { DEFAULT_RETRY } from '../../../../src/policy/defaults';
