@@ -18,6 +18,27 @@ const WIDTHS = [60, 80, 120] as const;
 const WHY = 'the canary of the second wave gets a quarter of the calls after a quiet night with no pages at all';
 const METHOD = CHARGE.slice(1);
 
+const FLAGGER = `
+apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: { name: payments-of-the-shop }
+spec:
+  targetRef: { apiVersion: apps/v1, kind: Deployment, name: payments }
+  service: { port: 50051 }
+  analysis:
+    interval: 1m
+    threshold: 5
+    maxWeight: 50
+    stepWeight: 10
+    metrics: [{ name: request-success-rate, thresholdRange: { min: 99 }, interval: 1m }]
+`;
+const WAVES = `
+schema: 1
+name: checkout
+rollout: { canary: canary, stable: stable, steps: [{ setWeight: 5 }, { pause: { durationMs: 3600000 } }, { setWeight: 50 }] }
+waves: [{ members: [{ service: payments }] }]
+`;
+
 const world = commandWorld({ datacenters: ['dc1'] });
 let servers: readonly PaymentsServer[] = [];
 let graylane: Graylane;
@@ -204,6 +225,20 @@ const LINES: Readonly<Record<string, (n: number) => Line>> = {
   'rollout pause': () => ({ args: ['rollout', 'pause', 'rolling'] }),
   'rollout resume': () => ({ args: ['rollout', 'resume', 'rolling'], code: 1 }),
   'rollout abort, of none': () => ({ args: ['rollout', 'abort', 'payments'], code: 1 }),
+  'rollout approve, of what waits for nobody': () => ({ args: ['rollout', 'approve', 'rolling', '-m', WHY], code: 1 }),
+  'rollout import': () => ({ args: ['rollout', 'import', world.file('canary.yaml', FLAGGER)] }),
+  'policy trial, where nobody listens': () => ({
+    args: ['policy', 'trial', world.file('ok.json', policyOf('payments')), '--for', '1s'],
+    code: 2,
+  }),
+  'waves start --dry-run': () => ({
+    args: ['waves', 'start', world.file('waves.yaml', WAVES), '--dry-run'],
+  }),
+  'waves status, of none': () => ({ args: ['waves', 'status', 'checkout'], code: 1 }),
+  'waves pause, of none': () => ({ args: ['waves', 'pause', 'checkout'], code: 1 }),
+  'waves resume, of none': () => ({ args: ['waves', 'resume', 'checkout'], code: 1 }),
+  'waves abort, of none': () => ({ args: ['waves', 'abort', 'checkout'], code: 1 }),
+  'waves history, of none': () => ({ args: ['waves', 'history', 'checkout'], code: 1 }),
   explain: () => ({ args: ['explain', 'payments', '--method', CHARGE, '--label', 'x-user-id=u-42'], empty: HELD }),
   simulate: () => ({
     args: ['simulate', world.file('ok.json', policyOf('payments')), '--calls', '1000', '--seed', '1'],
@@ -339,9 +374,9 @@ describe('what a command prints', () => {
         ? [command.name()]
         : command.commands.map((nested) => `${command.name()} ${nested.name()}`),
     );
-    // A script for a shell; a server, whose line is an address; and a controller, which goes on: its lines are those of
+    // A script for a shell; servers, whose line is an address; and a controller, which goes on: its lines are those of
     // `rollout status`.
-    const others = ['completion', 'playground', 'rollout run', 'rollout promote'];
+    const others = ['completion', 'console', 'playground', 'rollout run', 'rollout promote'];
     const seen = Object.keys(LINES);
     expect(names.filter((name) => !others.includes(name) && !seen.some((each) => each.startsWith(name)))).toEqual([]);
   });
