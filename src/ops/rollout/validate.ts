@@ -65,18 +65,21 @@ function checkSubsets(document: unknown, problems: ProblemList): void {
 function checkSteps(document: unknown, problems: ProblemList): void {
   const steps = listOf(ownValue(document, 'steps'));
   const names = new Set([ownValue(document, 'route')]);
+  const begun: Begun = { routes: new Set(), hasMirror: false };
   for (const [index, step] of steps.entries()) {
     const at: DocumentPath = ['steps', index];
     checkAnalysis(ownValue(step, 'analysis'), [...at, 'analysis'], problems);
     const route = ownValue(step, 'setRoute');
     checkMatch(ownValue(route, 'match'), [...at, 'setRoute', 'match'], problems);
-    checkEnds(steps, index, problems);
+    checkEnds(step, index, begun, problems);
+    if (ownValue(step, 'setMirror') !== undefined) begun.hasMirror = true;
     const name = ownValue(route, 'name');
     if (typeof name !== 'string') continue;
     if (names.has(name)) {
       problems.report([...at, 'setRoute', 'name'], name, 'a name that no other route of the rollout has');
     }
     names.add(name);
+    begun.routes.add(name);
   }
   const weights = steps.map((step) => ownValue(step, 'setWeight'));
   if (steps.length > 0 && !weights.some((weight) => typeof weight !== 'undefined' && weight !== 0)) {
@@ -84,19 +87,23 @@ function checkSteps(document: unknown, problems: ProblemList): void {
   }
 }
 
+/** What the steps before one have begun. */
+interface Begun {
+  /** Names of `setRoute`. */
+  readonly routes: Set<unknown>;
+  hasMirror: boolean;
+}
+
 /** A step that ends something follows one that began it. */
-function checkEnds(steps: readonly unknown[], index: number, problems: ProblemList): void {
-  const before = steps.slice(0, index);
-  const cleared = ownValue(steps[index], 'clearRoute');
-  if (typeof cleared === 'string' && !before.some((each) => ownValue(ownValue(each, 'setRoute'), 'name') === cleared)) {
+function checkEnds(step: unknown, index: number, { routes, hasMirror }: Begun, problems: ProblemList): void {
+  const cleared = ownValue(step, 'clearRoute');
+  if (typeof cleared === 'string' && !routes.has(cleared)) {
     problems.report(['steps', index, 'clearRoute'], cleared, 'the name of a setRoute before it');
   }
-  const percent = ownValue(ownValue(steps[index], 'setMirror'), 'percent');
+  const percent = ownValue(ownValue(step, 'setMirror'), 'percent');
   const path = ['steps', index, 'setMirror', 'percent'];
   if (typeof percent === 'number' && !isInHundredths(percent)) problems.report(path, percent, 'steps of 0.01');
-  if (percent === 0 && !before.some((each) => ownValue(each, 'setMirror') !== undefined)) {
-    problems.report(path, percent, '> 0, or a setMirror before it');
-  }
+  if (percent === 0 && !hasMirror) problems.report(path, percent, '> 0, or a setMirror before it');
 }
 
 const CONDITIONS = ['successCondition', 'failureCondition'] as const;
