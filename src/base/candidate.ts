@@ -1,6 +1,6 @@
 import { hash32, seedOf } from './hash';
 import { isRecord } from './is-record';
-import { MAX_COLLECTOR_URL, readCollectorKey, readCollectorUrl, readReportPace } from './rollout-metrics';
+import { MAX_COLLECTOR_URL, readCollectorKey, readCollectorUrl, readFormat, readReportPace } from './rollout-metrics';
 
 /**
  * A policy that is not in force yet. `trial`: clients decide each call under it too, and obey the policy in force.
@@ -62,14 +62,9 @@ export function encodeEnded(candidate: Candidate): string {
 
 /** What is wrong is said without what was read: it holds a key. */
 export function decodeCandidate(text: string): Candidate | { readonly problem: string } {
-  if (text.length > MAX_TEXT) return { problem: `longer than ${MAX_TEXT} characters` };
-  let raw: unknown;
-  try {
-    raw = JSON.parse(text);
-  } catch {
-    return { problem: 'not JSON' };
-  }
-  if (!isRecord(raw) || raw['format'] !== FORMAT) return { problem: `format: another (expected: ${FORMAT})` };
+  const read = readFormat(text, MAX_TEXT, FORMAT);
+  if ('problem' in read) return read;
+  const { raw } = read;
   const { kind, id, by, until, base, below, percent, document } = raw;
   if (kind !== 'trial' && kind !== 'gradual') return { problem: 'kind: another (expected: trial or gradual)' };
   if (typeof id !== 'string' || !NAME.test(id)) return { problem: 'id: unusable' };

@@ -38,16 +38,27 @@ export function encodeAnnouncement({ url, key, window }: Announcement): string {
   return JSON.stringify({ format: FORMAT, url, key, ...(window === undefined ? {} : { window }) });
 }
 
-/** What is wrong is said without what was read: it holds a key. */
-export function decodeAnnouncement(text: string): Announcement | { readonly problem: string } {
-  if (text.length > MAX_TEXT) return { problem: `longer than ${MAX_TEXT} characters` };
+/** Reads a JSON object that says its format. What is wrong is said without what was read: it may hold a key. */
+export function readFormat(
+  text: string,
+  mostCharacters: number,
+  format: number,
+): { readonly raw: Readonly<Record<string, unknown>> } | { readonly problem: string } {
+  if (text.length > mostCharacters) return { problem: `longer than ${mostCharacters} characters` };
   let raw: unknown;
   try {
     raw = JSON.parse(text);
   } catch {
     return { problem: 'not JSON' };
   }
-  if (!isRecord(raw) || raw['format'] !== FORMAT) return { problem: `format: another (expected: ${FORMAT})` };
+  return isRecord(raw) && raw['format'] === format ? { raw } : { problem: `format: another (expected: ${format})` };
+}
+
+/** What is wrong is said without what was read: it holds a key. */
+export function decodeAnnouncement(text: string): Announcement | { readonly problem: string } {
+  const read = readFormat(text, MAX_TEXT, FORMAT);
+  if ('problem' in read) return read;
+  const { raw } = read;
   const url = readCollectorUrl(raw['url']);
   if (url === undefined) return { problem: 'url: unusable (expected: http or https, without user and password)' };
   const key = readCollectorKey(raw['key']);
