@@ -252,7 +252,8 @@ async function save(
   return resultOf(await deps.rollouts.write(stored, next, session), record);
 }
 
-function resultOf(outcome: WriteOutcome | RecordOutcome, record: RolloutRecord): ReconcileResult {
+/** What came of a write that left this record. Throws where nobody knows. */
+export function resultOf<R>(outcome: WriteOutcome | RecordOutcome, record: R): ReconcileResult<R> {
   switch (outcome.kind) {
     case 'written':
       return { kind: 'acted', record };

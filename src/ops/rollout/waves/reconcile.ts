@@ -1,4 +1,4 @@
-import type { ReconcileResult } from '../reconcile';
+import { type ReconcileResult, resultOf } from '../reconcile';
 import type { Actor } from '../record';
 import { lookAt, type MembersContext, performEffect } from './member';
 import {
@@ -88,17 +88,7 @@ async function save(
   { waves, name, now }: WavesContext,
 ): Promise<ReconcileResult<WavesRecord>> {
   const actor: Actor = { by: name, at: new Date(now()).toISOString() };
-  const outcome = await waves.write(stored, nextWaves(record, progress, actor), session);
-  switch (outcome.kind) {
-    case 'written':
-      return { kind: 'acted', record };
-    case 'lost':
-      return { kind: 'lost' };
-    case 'refused':
-      return { kind: 'refused', reason: outcome.reason, record };
-    case 'unknown':
-      throw new Error(outcome.reason);
-  }
+  return resultOf(await waves.write(stored, nextWaves(record, progress, actor), session), record);
 }
 
 function ownerOf({ progress: { document }, startedBy }: WavesRecord): { document: typeof document; startedBy: string } {
