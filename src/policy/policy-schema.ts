@@ -257,6 +257,7 @@ export const matchDefinitions: Schema = { labels, matcher };
  */
 export const policySchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
+  $id: 'urn:graylane:schema:policy:1',
   title: 'Graylane policy',
   ...closed(
     {

@@ -119,6 +119,7 @@ const step: Schema = closed(
  */
 export const rolloutSchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
+  $id: 'urn:graylane:schema:rollout:1',
   title: 'Graylane rollout',
   ...closed(
     {

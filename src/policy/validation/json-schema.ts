@@ -30,7 +30,7 @@ const KEYWORDS: readonly string[] = [
   ...['$ref', 'const', 'enum', 'anyOf', 'oneOf', 'allOf', 'if', ...OF_LISTS, ...OF_OBJECTS],
 ];
 /** Keywords that check nothing by themselves. */
-const SILENT: readonly string[] = ['$schema', 'title', 'description', 'definitions', 'type', 'then', 'else'];
+const SILENT: readonly string[] = ['$schema', '$id', 'title', 'description', 'definitions', 'type', 'then', 'else'];
 
 /** The keywords of each schema object in order, worked out once: the schemas are few and never change. */
 const known = new WeakMap<Schema, readonly string[]>();

@@ -76,6 +76,7 @@ const named = (item: Schema): Schema => ({
  */
 export const controllerSchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
+  $id: 'urn:graylane:schema:controller:1',
   title: 'Graylane rollout controller',
   ...closed(
     {

@@ -24,6 +24,7 @@ const wave: Schema = closed(
  */
 export const wavesSchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
+  $id: 'urn:graylane:schema:waves:1',
   title: 'Graylane rollouts in waves',
   ...closed(
     {
