@@ -193,7 +193,12 @@ function alertRules(): readonly Rule[] {
   return groups.flatMap(({ rules }) => rules);
 }
 
-function dashboard(): { readonly panels: readonly { title: string; targets: { expr: string }[] }[] } {
+interface Dashboard {
+  readonly panels: readonly { readonly title: string; readonly targets: readonly { readonly expr: string }[] }[];
+  readonly annotations: { readonly list: readonly { readonly name: string; readonly expr: string }[] };
+}
+
+function dashboard(): Dashboard {
   return JSON.parse(readFileSync(join(example, 'dashboard.json'), 'utf8'));
 }
 
@@ -209,6 +214,6 @@ function spellings(word: string): readonly string[] {
 }
 
 function dashboardQueries(): readonly string[] {
-  const { panels } = dashboard();
-  return panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
+  const { panels, annotations } = dashboard();
+  return [...panels.flatMap(({ targets }) => targets), ...annotations.list].map(({ expr }) => expr);
 }
