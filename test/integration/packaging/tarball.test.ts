@@ -52,7 +52,9 @@ describe('packed tarball', () => {
   });
 
   it('holds the build and its papers, nothing else', () => {
-    const strangers = files.filter((file) => !/^(dist\/.+|LICENSE|README(\.zh-CN)?\.md|CHANGELOG\.md|package\.json)$/.test(file));
+    const strangers = files.filter(
+      (file) => !/^(dist\/.+|LICENSE|README(\.zh-CN)?\.md|CHANGELOG\.md|package\.json)$/.test(file),
+    );
     expect(strangers).toEqual([]);
     expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.mjs', 'CHANGELOG.md', 'LICENSE']));
     expect(files.filter((file) => /\.(test|spec)\./.test(file))).toEqual([]);
