@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sleep } from '../../src/base/sleep';
 import { npm } from '../integration/packaging/pack';
 import { freePorts } from '../support/consul/ports';
 
@@ -56,7 +57,7 @@ export async function startRegistry(folder: string): Promise<LocalRegistry> {
       await stop();
       throw new Error(`verdaccio does not answer at ${url}\n${output}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(200);
   }
   return { url, userConfig, stop };
 }

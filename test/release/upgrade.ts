@@ -4,6 +4,7 @@ import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { sleep } from '../../src/base/sleep';
 import { npm } from '../integration/packaging/pack';
 import { repository } from '../integration/packaging/repository';
 import { startConsul } from '../support/consul/start';
@@ -66,11 +67,11 @@ export async function upgradeUnderLoad(before: string, after: string): Promise<r
     const young = startCaller(after, address);
     running.push(young);
     await once(young.stdout, 'data');
-    await pause(3_000);
+    await sleep(3_000);
     const seenByOld = await end(old);
-    await pause(2_000);
+    await sleep(2_000);
     await graylane(after, ['policy', 'rollback', 'payments', '--consul', address]);
-    await pause(1_000);
+    await sleep(1_000);
     return [seenByOld, await end(young)];
   } finally {
     for (const child of running) if (child.exitCode === null) child.kill('SIGKILL');
@@ -97,8 +98,4 @@ async function end(caller: ChildProcess): Promise<Seen> {
   caller.kill('SIGTERM');
   await exited;
   return JSON.parse(last) as Seen;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
