@@ -1,15 +1,12 @@
 import { defined } from '../../base/defined';
-import { sleep } from '../../base/sleep';
 import { hasEnded } from '../../ops/rollout/record';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { noRollout, orFailure, readRollout, type StoreSession, withOneStore, withStore } from '../consul/store-session';
+import { noRollout, readRollout, type StoreSession, withOneStore, withStore } from '../consul/store-session';
 import { type CommandIo, fields } from '../io';
-import { REDRAW } from '../live-screen';
 import type { ScreenSize } from '../wrap-text';
 import { describePlace, type FoundRollout, recordAsData, viewRollout } from './rollout-view';
-
-const LOOK_MS = 1000;
+import { watchRecords } from './watch-records';
 
 /** `rollout status`. */
 export async function showStatus(
@@ -41,46 +38,20 @@ async function readAll(service: string | undefined, session: StoreSession): Prom
   throw new CommandError(1, 'no service has a rollout', 'run graylane rollout start SERVICE --file rollout.yaml');
 }
 
-/**
- * Redraws on a terminal, prints a line for each change in a pipe. Ends with the last rollout, or when interrupted;
- * with 3 when one was taken back.
- */
-async function watch(service: string | undefined, session: StoreSession, io: CommandIo): Promise<void> {
-  const { interrupted } = io;
-  const isLive = io.isTerminal && !io.asJson;
-  const stamps = new Map<string, string>();
-  let problem: string | undefined;
-  let found = await readAll(service, session);
-  while (!interrupted.aborted) {
-    if (isLive) io.write(REDRAW);
-    // The last row stays free for the cursor.
-    const room = { rows: Math.floor((io.rows - 1) / found.length), columns: io.columns };
-    for (const each of found) {
-      const { record, holder } = each;
-      const name = nameOfFound(each);
-      const isNew = stamps.get(name) !== `${record.stamp} ${holder}`;
-      stamps.set(name, `${record.stamp} ${holder}`);
-      if (isLive) for (const line of linesOf(each, io, room)) io.line(line);
-      else if (isNew) {
-        io.jsonLine(asData(each));
-        io.line(`${new Date().toISOString()} ${name} ${describePlace(record.progress)}`);
-      }
-    }
-    if (isLive && problem !== undefined) io.line(io.colors.yellow(problem));
-    if (found.every(({ record }) => hasEnded(record.progress))) {
-      if (found.some(({ record }) => record.progress.state.kind === 'aborted')) io.exitCode = 3;
-      return;
-    }
-    await sleep(LOOK_MS, interrupted);
-    const next = await orFailure(readAll(service, session));
-    if ('failure' in next) {
-      if (!isLive && problem === undefined) io.note(`graylane: ${next.failure}; goes on looking`);
-      problem = next.failure;
-    } else {
-      found = next;
-      problem = undefined;
-    }
-  }
+function watch(service: string | undefined, session: StoreSession, io: CommandIo): Promise<void> {
+  return watchRecords<FoundRollout>(
+    {
+      read: () => readAll(service, session),
+      nameOf: nameOfFound,
+      stampOf: ({ record, holder }) => `${record.stamp} ${holder}`,
+      describe: ({ record }) => describePlace(record.progress),
+      asData,
+      linesOf: (each, room) => linesOf(each, io, room),
+      hasEnded: ({ record }) => hasEnded(record.progress),
+      isTakenBack: ({ record }) => record.progress.state.kind === 'aborted',
+    },
+    io,
+  );
 }
 
 function nameOfFound({ record: { service }, datacenter }: FoundRollout): string {

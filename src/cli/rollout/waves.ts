@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { defined } from '../../base/defined';
-import { sleep } from '../../base/sleep';
 import { NO_CONFIG } from '../../ops/rollout/config/controller-config';
 import { beginWaves, controlWaves, type WavesCommand } from '../../ops/rollout/waves/control';
 import { nameOfMember, rolloutOf, type WavesDocument } from '../../ops/rollout/waves/document';
@@ -12,11 +11,11 @@ import type { ConsulFlags } from '../consul/consul-connection';
 import { orFailure, type StoreSession, withStore } from '../consul/store-session';
 import { counted } from '../describe';
 import { type CommandIo, fields } from '../io';
-import { REDRAW } from '../live-screen';
 import { formatOf, noteProblems, readBytes } from '../policy-files';
 import { membersContext } from './lead-waves';
 import { missingInstances } from './missing-instances';
 import { describeStep, type FoundRollout } from './rollout-view';
+import { watchRecords } from './watch-records';
 import { describeWaves, viewWaves } from './waves-view';
 
 interface StartFlags extends ConsulFlags {
@@ -110,8 +109,6 @@ export async function controlWavesFromFlags(
   });
 }
 
-const LOOK_MS = 1000;
-
 /** `waves status`. */
 export async function showWaves(
   name: string | undefined,
@@ -159,39 +156,20 @@ async function linesOf(
   return viewWaves(record, holder, rollouts, io.colors, Date.now());
 }
 
-/** Redraws on a terminal, prints a line for each transition in a pipe. Ends with the last waves, or when interrupted. */
-async function watch(name: string | undefined, session: StoreSession, io: CommandIo): Promise<void> {
-  const isLive = io.isTerminal && !io.asJson;
-  const stamps = new Map<string, string>();
-  let problem: string | undefined;
-  let found = await readAll(name, session);
-  while (!io.interrupted.aborted) {
-    if (isLive) io.write(REDRAW);
-    for (const each of found) {
-      const { record, holder } = each;
-      const isNew = stamps.get(record.name) !== record.stamp;
-      stamps.set(record.name, record.stamp);
-      if (isLive) for (const line of await linesOf(each, session, io)) io.line(line);
-      else if (isNew) {
-        io.jsonLine(asData(record, holder));
-        io.line(`${new Date().toISOString()} waves ${record.name} ${describeWaves(record.progress)}`);
-      }
-    }
-    if (isLive && problem !== undefined) io.line(io.colors.yellow(problem));
-    if (found.every(({ record }) => haveEnded(record.progress))) {
-      if (found.some(({ record }) => record.progress.state.kind === 'stopped')) io.exitCode = 3;
-      return;
-    }
-    await sleep(LOOK_MS, io.interrupted);
-    const next = await orFailure(readAll(name, session));
-    if ('failure' in next) {
-      if (!isLive && problem === undefined) io.note(`graylane: ${next.failure}; goes on looking`);
-      problem = next.failure;
-    } else {
-      found = next;
-      problem = undefined;
-    }
-  }
+function watch(name: string | undefined, session: StoreSession, io: CommandIo): Promise<void> {
+  return watchRecords<FoundWaves>(
+    {
+      read: () => readAll(name, session),
+      nameOf: ({ record }) => `waves ${record.name}`,
+      stampOf: ({ record }) => record.stamp,
+      describe: ({ record }) => describeWaves(record.progress),
+      asData: ({ record, holder }) => asData(record, holder),
+      linesOf: (each) => linesOf(each, session, io),
+      hasEnded: ({ record }) => haveEnded(record.progress),
+      isTakenBack: ({ record }) => record.progress.state.kind === 'stopped',
+    },
+    io,
+  );
 }
 
 /** `waves history`. */
