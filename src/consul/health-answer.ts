@@ -1,3 +1,4 @@
+import { hostAndPort } from '../base/host-and-port';
 import { type DuplicateInstance, HEALTH_RANK, type Instance } from '../base/instances';
 import { sameItems } from '../base/same-items';
 import { type EntryRules, parseEntry } from './health-entry';
@@ -116,7 +117,7 @@ function distinctOf(entries: readonly Instance[]): Distinct {
   const byClaim = new Map<string, Instance>();
   const duplicates: DuplicateInstance[] = [];
   const kept = [...entries].sort(byAge).filter((instance) => {
-    const endpoint = endpointOf(instance);
+    const endpoint = hostAndPort(instance.address, instance.port);
     const other = byClaim.get(instance.key) ?? byClaim.get(endpoint);
     if (other === undefined) {
       byClaim.set(instance.key, instance).set(endpoint, instance);
@@ -133,13 +134,9 @@ function areDistinct(entries: readonly Instance[]): boolean {
   const seen = new Set<string>();
   for (const [at, instance] of entries.entries()) {
     if (at > 0 && (entries[at - 1] as Instance).key >= instance.key) return false;
-    seen.add(endpointOf(instance));
+    seen.add(hostAndPort(instance.address, instance.port));
   }
   return seen.size === entries.length;
-}
-
-function endpointOf({ address, port }: Instance): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function byAge(a: Instance, b: Instance): number {

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { GraylaneError } from '../base/errors';
+import { hostAndPort } from '../base/host-and-port';
 import { isRecord } from '../base/is-record';
 import type { Logger } from '../base/logger';
 import { META_KEY, PORT_NAME, SERVICE_NAME } from '../base/names';
@@ -228,7 +229,7 @@ function readCheck(
   return {
     type: 'grpc',
     service: inner.optional('service', () => inner.text('service', /^[^\s\p{Cc}]*$/u, 'a name')) ?? '',
-    target: target ?? `${host.includes(':') ? `[${host}]` : host}:${port}`,
+    target: target ?? hostAndPort(host, port),
     useTls: inner.flag('useTls'),
     intervalMs: inner.number('intervalMs', { low: 1_000, high: 600_000, fallback: 5_000 }),
     timeoutMs: inner.number('timeoutMs', { low: 100, high: 60_000, fallback: 2_000 }),

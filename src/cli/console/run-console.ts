@@ -1,3 +1,4 @@
+import { hostAndPort } from '../../base/host-and-port';
 import { isLoopback } from '../../base/web/foreign';
 import { type ConsoleHandler, createConsoleHandler } from '../../ops/console/console-handler';
 import { listenForPeople } from '../../ops/console/listen';
@@ -22,8 +23,7 @@ export async function runConsole(flags: ConsoleFlags, io: CommandIo): Promise<vo
   const { listen = DEFAULT_LISTEN } = flags;
   const handler = consoleHandler(flags, io);
   const listener = await listenAt(listen, handler);
-  const name = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
-  const address = `http://${name}:${listener.port}`;
+  const address = `http://${hostAndPort(listen.host, listener.port)}`;
   io.jsonLine({ address });
   io.line(`the console is at ${address}${flags.readOnly === true ? ', and only reads' : ''}; Ctrl-C ends it`);
   if (listen.host !== 'localhost' && !isLoopback(listen.host)) {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Candidate } from '../../base/candidate';
+import { hostAndPort } from '../../base/host-and-port';
 import { startListener } from '../rollout/collector/listener';
 import { openLease, SESSION_TTL_SECONDS } from '../rollout/lease';
 import { CandidateCollector } from './collector';
@@ -43,7 +44,7 @@ export async function openCandidateRun(options: CandidateRunOptions): Promise<Ca
   const id = randomBytes(12).toString('base64url');
   const collector = new CandidateCollector(place.service, id);
   const listener = await startListener({ host, port, reports: collector, metrics: () => '' });
-  const address = `http://${host.includes(':') ? `[${host}]` : host}:${listener.port}`;
+  const address = `http://${hostAndPort(host, listener.port)}`;
   const { client } = place;
   const lease = openLease({ client, name: `graylane policy ${kind}`, ttlSeconds: SESSION_TTL_SECONDS.default });
   const key = new HeldKey(place, lease);

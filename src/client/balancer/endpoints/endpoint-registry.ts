@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../../base/clock';
+import { hostAndPort } from '../../../base/host-and-port';
 import { HEALTH_RANK, type Instance } from '../../../base/instances';
 import type { BreakerPlan } from '../../../policy/plan';
 import type { Breaker } from '../../breaker/breaker';
@@ -350,6 +351,5 @@ function isBetter(one: Instance, other: Instance): boolean {
 
 /** `datacenter/context:port`: what makes two instances the same endpoint. */
 export function endpointKey(instance: Instance): string {
-  const host = instance.address.includes(':') ? `[${instance.address}]` : instance.address;
-  return `${instance.datacenter}/${host}:${instance.port}`;
+  return `${instance.datacenter}/${hostAndPort(instance.address, instance.port)}`;
 }

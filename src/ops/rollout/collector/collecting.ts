@@ -1,3 +1,4 @@
+import { hostAndPort } from '../../../base/host-and-port';
 import { sleep } from '../../../base/sleep';
 import type { ConsulClient } from '../../../consul/client';
 import { transact } from '../../store/kv';
@@ -51,7 +52,7 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
   const ended = new Map<string, EndedRollouts>();
   const metrics = (): string => rolloutMetrics(led, collector.status(), ended);
   const listener = await startListener({ host, port, reports: rolloutReports(collector), metrics, others });
-  const address = `http://${host.includes(':') ? `[${host}]` : host}:${listener.port}`;
+  const address = `http://${hostAndPort(host, listener.port)}`;
   const announcer = new Announcer({
     collector,
     url: advertise ?? address,
