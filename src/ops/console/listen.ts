@@ -1,14 +1,6 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type Listening, listenAt } from '../listen';
 import type { ConsoleHandler } from './console-handler';
-
-/** A port that serves the console. */
-export interface ConsoleListener {
-  /** The port that it got. */
-  readonly port: number;
-  /** Ends it and every connection. Idempotent. */
-  close(): Promise<void>;
-}
 
 /** Time limit of a whole request; a slower sender is cut off. */
 const REQUEST_LIMIT_MS = 10_000;
@@ -18,7 +10,7 @@ const MAX_HEADERS = 50;
 const MAX_HEADER_BYTES = 16_384;
 
 /** `port` 0: any free one. Rejects with the system's error when the address cannot be used. */
-export async function listenForPeople(host: string, port: number, handler: ConsoleHandler): Promise<ConsoleListener> {
+export async function listenForPeople(host: string, port: number, handler: ConsoleHandler): Promise<Listening> {
   const server = createServer(
     {
       headersTimeout: REQUEST_LIMIT_MS,
@@ -30,19 +22,5 @@ export async function listenForPeople(host: string, port: number, handler: Conso
   );
   server.maxConnections = MAX_CONNECTIONS;
   server.maxHeadersCount = MAX_HEADERS;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return listenAt(server, host, port);
 }

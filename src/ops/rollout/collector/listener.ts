@@ -1,5 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import {
   DURATION_BOUNDS_MS,
   MAX_REPORT_BYTES,
@@ -7,16 +6,9 @@ import {
   type RolloutMetricsReport,
 } from '../../../base/rollout-metrics';
 import { ownValue } from '../../../policy/plain-data';
+import { type Listening, listenAt } from '../../listen';
 import { MeasureError, readCalls, readCount, refuse } from '../analysis/subset-metrics';
 import type { Collector, TakenReport } from './collector';
-
-/** The one port of who collects: takes reports of clients, and shows Prometheus how the rollouts stand. */
-export interface RolloutListener {
-  /** The port that it got. */
-  readonly port: number;
-  /** Ends it and every connection. Idempotent. */
-  close(): Promise<void>;
-}
 
 export interface ListenerOptions {
   readonly host: string;
@@ -61,8 +53,11 @@ const CHECK_EVERY_MS = 1_000;
 const MAX_CONNECTIONS = 20_000;
 const MAX_HEADERS = 50;
 
-/** Rejects with the system's error when the address cannot be used. */
-export async function startListener(options: ListenerOptions): Promise<RolloutListener> {
+/**
+ * The one port of who collects: takes reports of clients, and shows Prometheus how the rollouts stand. Rejects with the
+ * system's error when the address cannot be used.
+ */
+export async function startListener(options: ListenerOptions): Promise<Listening> {
   const server = createServer(
     {
       headersTimeout: REQUEST_LIMIT_MS,
@@ -77,22 +72,7 @@ export async function startListener(options: ListenerOptions): Promise<RolloutLi
   );
   server.maxConnections = MAX_CONNECTIONS;
   server.maxHeadersCount = MAX_HEADERS;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  const { port } = server.address() as AddressInfo;
-  return { port, close: () => end(server) };
-}
-
-function end(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
+  return listenAt(server, options.host, options.port);
 }
 
 const STATUS: Readonly<Record<TakenReport, number>> = {
