@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGraylane, type Graylane } from '../../../src/index';
 import { barBeside, watchBare } from '../../support/beside';
+import { pause } from '../../support/closers';
 import { printFigure, quantile } from '../../support/figure';
 import { type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
 import { isLong } from '../../support/slice';
@@ -10,6 +11,8 @@ import { commandWorld, policyOf } from './two-datacenters';
 /** Applies and rollbacks, in turn. Of few, one stall of the machine would be the whole 99th percentile. */
 const CHANGES = isLong ? 100 : 24;
 const PART = isLong ? 0.99 : 0.9;
+/** A client reads one question five times a second at most: changes that come faster than that are taken together. */
+const REST_MS = 300;
 
 interface Written {
   readonly outcome: string;
@@ -64,6 +67,7 @@ describe('how soon calls follow the command', { timeout: 180_000 }, () => {
       const writtenAtMs = Date.parse(json[0]?.time ?? '') - sinceEpochMs;
       samples.push(endedAtMs - writtenAtMs);
       beside.push((await told) - writtenAtMs);
+      await pause(REST_MS);
     }
     await traffic.stop();
     await bare.stop();
