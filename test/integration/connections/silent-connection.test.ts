@@ -143,10 +143,8 @@ describe.concurrent('connections that a NAT has forgotten', { timeout: 60_000 },
     stop();
     const lost = calls.filter(({ atMs, code }) => atMs >= sinceMs && code !== 0 && code !== undefined).length;
     printFact(`one instance's connection forgotten, ${name}`, `back after ${Math.round(backAfterMs)} ms, ${lost} lost`);
-    // What took 80 ms in place of one made the instance look slow, and it is asked less until that fades.
-    expect(calm.msBetween(sinceMs, sinceMs + backAfterMs)).toBeLessThan(
-      name === 'unary calls in a hurry' ? 12_000 : 5_000,
-    );
+    // Also where what was lost took 80 ms in place of one: it is not held against the instance.
+    expect(calm.msBetween(sinceMs, sinceMs + backAfterMs)).toBeLessThan(5_000);
     expect([2, 3]).toContain(nats[0]?.opened);
     expect(nats.slice(1).map(({ opened }) => opened)).toEqual([1, 1]);
   });

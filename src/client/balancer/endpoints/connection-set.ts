@@ -266,6 +266,8 @@ export class ConnectionSet implements ConnectionOwner {
   onReplaced(connection: ChannelConnection, former: SubchannelLease): void {
     const { endpoint } = connection;
     for (const attempt of endpoint.load.running()) if (attempt instanceof Attempt) attempt.leaveSilent(former);
+    // What failed over the silent connection said nothing of the endpoint.
+    endpoint.load.forgive(this.clock.now());
     this.onAnsweringAgain(connection);
   }
 

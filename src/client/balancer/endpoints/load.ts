@@ -248,7 +248,7 @@ export class EndpointLoad {
     this.isSuspect = this.hasOverdue;
   }
 
-  /** Its breaker has closed: what it was blamed for is over. */
+  /** Its breaker has closed, or its silent connection is replaced: what it was blamed for is over. */
   forgive(nowMs: number): void {
     this.failedCalls.forget();
     this.failedLasting.forget();
