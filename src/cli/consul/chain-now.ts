@@ -7,6 +7,7 @@ import { isDefaultChain } from '../../policy/chain/decisions';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';
+import { nextForRequest } from './next-step';
 import { nameOf } from './store-session';
 
 /** Whose policy is judged. */
@@ -35,6 +36,6 @@ export async function readChainNow(client: ConsulClient, service: string, dc: st
   const answer = await client.get({ path: '/discovery-chain/{service}', ...how });
   const chain = answer.kind === 'failure' ? answer.reason : parseChain(answer);
   if (typeof chain !== 'string') return chain;
-  const next = 'check that the servers have connect.enabled and the token service:read';
+  const next = nextForRequest(chain, 'check that the servers have connect.enabled and the token service:read');
   throw new CommandError(2, `discovery chain of ${service} in ${nameOf(dc)}: ${chain}`, next);
 }

@@ -7,6 +7,7 @@ import { PLAIN_TIME_LIMIT_MS } from '../../consul/request';
 import type { Signing } from '../../ops/store/signing';
 import { CommandError, codeOf } from '../command';
 import type { CommandIo } from '../io';
+import { nextForRequest } from './next-step';
 
 /** The options of a command that asks Consul: those of `consul()`, and `--key`. */
 export interface ConsulFlags {
@@ -100,8 +101,10 @@ export function namedDatacenters({ dc = '' }: ConsulFlags): readonly (string | u
 }
 
 async function everyDatacenter(client: ConsulClient, address: string): Promise<readonly string[]> {
-  const unreachable = (reason: string): CommandError =>
-    new CommandError(2, `Consul at ${address}: ${reason}`, 'check --consul, CONSUL_HTTP_ADDR and the ACL token');
+  const unreachable = (reason: string): CommandError => {
+    const next = nextForRequest(reason, 'check --consul, CONSUL_HTTP_ADDR and the ACL token');
+    return new CommandError(2, `Consul at ${address}: ${reason}`, next);
+  };
   const answer = await client.get({ path: '/catalog/datacenters', timeLimitMs: PLAIN_TIME_LIMIT_MS });
   if (answer.kind === 'failure') throw unreachable(answer.reason);
   const names: unknown = JSON.parse(answer.body.toString('utf8'));

@@ -8,6 +8,7 @@ import { type ConsulAnswer, PLAIN_TIME_LIMIT_MS } from '../../consul/request';
 import { inDatacenter } from '../../ops/store/kv';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import { CommandError, orNone } from '../command';
+import { nextForRequest } from './next-step';
 
 /**
  * The instances of a service as Consul has them now, read once. Throws a CommandError when a datacenter does not
@@ -38,7 +39,7 @@ export async function readOne(
   const { peer } = scope;
   const name = placeOf({ datacenter, scope });
   const failed = (reason: string): CommandError => {
-    const next = 'check that the token has service:read and node:read';
+    const next = nextForRequest(reason, 'check that the token has service:read and node:read');
     return new CommandError(2, `instances of ${service} in ${name}: ${reason}`, next);
   };
   const get = (filter?: string): Promise<ConsulAnswer> => {

@@ -6,6 +6,7 @@ import { createPolicyStore, findAuthor, type PolicyStore } from '../../ops/store
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 import { type ConsulConnection, type ConsulFlags, readSigning, withConsul } from './consul-connection';
+import { nextForRequest } from './next-step';
 
 /** The stores of policies and rollouts, open for one command. */
 export interface StoreSession {
@@ -90,8 +91,9 @@ export async function orFailure<T>(reading: Promise<T>): Promise<T | { readonly 
 
 /** No datacenter answers. */
 export function unanswered({ address }: ConsulConnection, reasons: readonly string[]): CommandError {
-  const next = 'check --consul, CONSUL_HTTP_ADDR and what the ACL token permits';
-  return new CommandError(2, `Consul at ${address}: ${reasons.join(', ')}`, next);
+  const said = reasons.join(', ');
+  const next = nextForRequest(said, 'check --consul, CONSUL_HTTP_ADDR and what the ACL token permits');
+  return new CommandError(2, `Consul at ${address}: ${said}`, next);
 }
 
 /** What the datacenters that answered have. Notes the failures of the others, and sets exit code 1 for them. */

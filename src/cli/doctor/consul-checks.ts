@@ -4,6 +4,7 @@ import { type ConsulClient, createConsulClient } from '../../consul/client';
 import { transact } from '../../ops/store/kv';
 import { orNone } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
+import { nextForAgent } from '../consul/next-step';
 import { didYouMean } from '../describe';
 import { ask, bodyOf, type Finding, info, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
 
@@ -35,27 +36,6 @@ export async function checkConsul({
   };
 }
 
-/** The most likely cause of a failure, and what to do next. The first that fits counts. */
-const LIKELY: readonly (readonly [reason: RegExp, next: string])[] = [
-  [/HTTPS server|HTTP request to an HTTPS/i, 'it speaks TLS there: write https:// in --consul or CONSUL_HTTP_ADDR'],
-  [/does not speak TLS/, 'write http:// in --consul or CONSUL_HTTP_ADDR, and unset CONSUL_HTTP_SSL'],
-  [/certificate/, 'see docs/security.md, TLS to Consul: CONSUL_CACERT, CONSUL_TLS_SERVER_NAME, CONSUL_CLIENT_CERT'],
-  [
-    /^429$|ECONNRESET|EPIPE/m,
-    'its http_max_conns_per_client (200 for all processes of one address) may be reached: close other clients, or raise it',
-  ],
-  [
-    /no answer within/,
-    'it accepts connections and does not answer: look whether the agent hangs, or a firewall drops it',
-  ],
-  [/^\d{3}$/m, "look at the agent's log"],
-];
-
-function nextOf(reason: string, status: number | undefined): string {
-  const found = LIKELY.find(([pattern]) => pattern.test(`${status ?? ''}\n${reason}`));
-  return found?.[1] ?? 'check --consul or CONSUL_HTTP_ADDR, and that an agent listens there';
-}
-
 /** `clock` is undefined when the agent did not answer. */
 async function askAgent(
   options: ConsulClient['options'],
@@ -68,7 +48,7 @@ async function askAgent(
     const leader = await ask(client, undefined, '/status/leader');
     const answeredAtMs = Date.now();
     if (leader.kind === 'failure') {
-      const next = nextOf(leader.reason, leader.status);
+      const next = nextForAgent(leader.reason, leader.status);
       return { finding: problem('consul', `${text}: ${leader.reason}`, next), clock: undefined };
     }
     const clock = clockFinding(leader.dateMs, askedAtMs, answeredAtMs);

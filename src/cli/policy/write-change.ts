@@ -1,5 +1,6 @@
 import { defined } from '../../base/defined';
 import type { ChangeKind, HistoryEntry } from '../../ops/store/history';
+import { nextForRequest } from '../consul/next-step';
 import { nameOf, type StoreSession } from '../consul/store-session';
 import { counted } from '../describe';
 import type { CommandIo } from '../io';
@@ -99,7 +100,9 @@ function showResult(written: Written, again: string, isSeveral: boolean, io: Com
 
 function whyNot({ outcome, entry, reason }: Written, again: string): string {
   if (outcome === 'unknown') return `${reason}; it may have been written: run graylane policy log`;
-  if (outcome !== 'lost') return `not written: ${reason}; check what the ACL token permits, then ${again}`;
+  if (outcome !== 'lost') {
+    return `not written: ${reason}; ${nextForRequest(reason ?? '', 'check what the ACL token permits')}, then ${again}`;
+  }
   const winner =
     entry === undefined
       ? 'somebody changed the policy'
