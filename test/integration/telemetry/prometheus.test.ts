@@ -153,11 +153,11 @@ describe('a real Prometheus', () => {
   });
 
   it('has a runbook for every alert, that is there', () => {
-    const page = readFileSync(join(example, '..', '..', 'docs', 'operations.md'), 'utf8');
+    const page = readFileSync(join(example, '..', '..', 'docs', 'alarms.md'), 'utf8');
     const anchors = [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase());
     for (const { alert, annotations } of alertRules()) {
       if (alert === undefined) continue;
-      expect(annotations?.['runbook_url']).toBe(`docs/operations.md#${alert.toLowerCase()}`);
+      expect(annotations?.['runbook_url']).toBe(`docs/alarms.md#${alert.toLowerCase()}`);
       expect(anchors).toContain(alert.toLowerCase());
     }
   });
