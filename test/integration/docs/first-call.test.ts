@@ -1,10 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { obtainConsul } from '../../support/consul/obtain';
 import { freePorts } from '../../support/consul/ports';
-import { cleanEnv } from '../cli/built-command';
+import { type ConsulCluster, startConsul } from '../../support/consul/start';
+import { builtCommand, cleanEnv } from '../cli/built-command';
 import { fencesOf, root } from './fences';
 
 /** `stable 951, canary 49, failed 0; a tester: canary`. */
@@ -21,6 +23,7 @@ const children = new Set<ChildProcess>();
 let folder: string;
 let ports: readonly number[];
 let output = '';
+let complaints = '';
 
 beforeAll(async () => {
   await mkdir(join(root, '.cache'), { recursive: true });
@@ -38,7 +41,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([...children].map(stop));
+  await stopAll();
   await rm(folder, { recursive: true });
 });
 
@@ -48,9 +51,7 @@ describe('the first call, as the page tells it', () => {
   it('gives 5 % of the users the canary, always the same', async () => {
     await serve('stable');
     canary = await serve('canary');
-    start('client.mjs').stdout?.on('data', (chunk) => {
-      output += String(chunk);
-    });
+    follow(start(['client.mjs']));
     const [first, second] = await counted(2);
     expect(first).toMatchObject({ failed: 0, tester: 'canary' });
     expect(first?.canary).toBeGreaterThan(20);
@@ -76,6 +77,17 @@ describe('the first call, as the page tells it', () => {
     );
   });
 
+  it('goes on by the former policy when the file is wrong, and says what is', async () => {
+    const file = join(folder, 'payments.yaml');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace('weight: 25', 'weight: -1'));
+    const told = fencesOf(PAGE).find((fence) => fence.text.startsWith('graylane error:'))?.text;
+    await expect.poll(() => complaints).toContain(told);
+    const [first] = await counted(1);
+    expect(first?.canary).toBeGreaterThan(200);
+    await writeFile(file, text);
+  });
+
   it('has stable serve when the canary is gone', async () => {
     await stop(canary);
     await expect
@@ -86,21 +98,77 @@ describe('the first call, as the page tells it', () => {
   });
 });
 
+describe('the first call with Consul', () => {
+  let consul: ConsulCluster;
+  let binary: string;
+  let env: Readonly<Record<string, string>>;
+  beforeAll(async () => {
+    consul = await startConsul({ datacenters: ['dc1'] });
+    binary = await obtainConsul();
+    env = { CONSUL_HTTP_ADDR: consul.dc('dc1').address };
+  });
+  afterAll(() => consul.stop());
+
+  const command = (line: string): string => {
+    const own = line.replace('npx graylane', `${process.execPath} ${builtCommand}`).replace(/^consul /, `${binary} `);
+    return execFileSync('sh', ['-c', own], { cwd: folder, env: { ...cleanEnv(), ...env }, encoding: 'utf8' });
+  };
+  const lines = fencesOf(PAGE).flatMap(({ text }) => text.split('\n'));
+
+  it('has instances and policy from there, and moves the weight by a command', async () => {
+    await stopAll();
+    await serve('stable');
+    await serve('canary');
+    const registered = lines.filter((line) => line.startsWith('consul services register'));
+    expect(registered).toHaveLength(2);
+    for (const line of registered) command(placed(line));
+    const policy = fencesOf(PAGE).find(({ text }) => text.startsWith('# payments.yaml'))?.text ?? '';
+    await writeFile(join(folder, 'payments.yaml'), policy);
+    const [apply = '', weight = '', rollback = ''] = lines.filter((line) => /^npx graylane (policy|weight)/.test(line));
+    expect(command(apply)).toContain('written local: number 1');
+    const client = await readFile(join(folder, 'client.mjs'), 'utf8');
+    const short = client.replace(/createGraylane\(\{[\s\S]*?\n\}\);/, 'createGraylane();');
+    expect(fencesOf(PAGE).map(({ text }) => text)).toContain(/^const graylane = .*$/m.exec(short)?.[0]);
+    await writeFile(join(folder, 'client.mjs'), short);
+    follow(start(['client.mjs'], env));
+    await expect.poll(async () => (await counted(1))[0]?.canary).toBeLessThan(80);
+    expect((await counted(1))[0]).toMatchObject({ failed: 0, tester: 'canary' });
+    expect(command(weight)).toContain('weight: 5 -> 25');
+    await expect.poll(async () => (await counted(1))[0]?.canary).toBeGreaterThan(200);
+    expect(command(rollback)).toContain('weight: 25 -> 5');
+    await expect.poll(async () => (await counted(1))[0]?.canary).toBeLessThan(80);
+    expect(command('npx graylane doctor payments')).toContain('2 of 2 usable');
+  });
+});
+
 async function serve(version: 'stable' | 'canary'): Promise<ChildProcess> {
-  const child = start('server.mjs', version, String(ports[version === 'stable' ? 0 : 1]));
+  const child = start(['server.mjs', version, String(ports[version === 'stable' ? 0 : 1])]);
   const [said] = (await once(child.stdout ?? child, 'data')) as [Buffer];
   expect(String(said)).toContain(`${version} serves at`);
   return child;
 }
 
-function start(file: string, ...args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [file, ...args], {
+function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
+  const child = spawn(process.execPath, args, {
     cwd: folder,
-    env: cleanEnv(),
-    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...cleanEnv(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stderr.on('data', (chunk) => {
+    complaints += String(chunk);
   });
   children.add(child);
   return child;
+}
+
+function follow(client: ChildProcess): void {
+  client.stdout?.on('data', (chunk) => {
+    output += String(chunk);
+  });
+}
+
+async function stopAll(): Promise<void> {
+  await Promise.all([...children].map(stop));
 }
 
 async function stop(child: ChildProcess): Promise<void> {
