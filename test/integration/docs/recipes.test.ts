@@ -7,6 +7,7 @@ import { fencesOf, root } from './fences';
 const CUT = [
   ['docs/recipes/nestjs.md', 'examples/nestjs/app'],
   ['docs/recipes/nice-grpc.md', 'examples/nice-grpc'],
+  ['docs/recipes/ts-proto.md', 'examples/ts-proto/app'],
 ] as const;
 
 describe.each(CUT)('%s', (page, example) => {

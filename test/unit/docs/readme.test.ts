@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -26,5 +26,24 @@ describe('the first screen of the README', () => {
     expect(picture).toMatch(/>\d+ calls, 0 lost\.</);
     expect(picture).not.toMatch(/<script|href=/);
     expect(picture.length).toBeLessThan(8_000);
+  });
+});
+
+describe('the list of examples', () => {
+  it('has each once, and says whether it needs a Consul', () => {
+    const page = read('examples/README.md');
+    const examples = readdirSync(join(root, 'examples')).filter((name) =>
+      existsSync(join(root, 'examples', name, 'README.md')),
+    );
+    const linked = new Set([...page.matchAll(/\]\(([\w-]+)\)/g)].map(([, name]) => name));
+    expect([...linked].sort()).toEqual(examples.sort());
+    for (const [, name, needs] of page.matchAll(/^\| \[([\w-]+)\]\(.*\| (Node|Consul) \|$/gm)) {
+      const folder = join('examples', `${name}`);
+      const code = readdirSync(join(root, folder))
+        .filter((file) => file.endsWith('.ts'))
+        .map((file) => read(join(folder, file)))
+        .join('\n');
+      expect([name, needs]).toEqual([name, /startConsul/.test(code) ? 'Consul' : 'Node']);
+    }
   });
 });
