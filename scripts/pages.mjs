@@ -9,7 +9,8 @@ import { rolldown } from 'rolldown';
 
 /** What several pages share, by chunk. A module that matches none goes with the page that loads it. */
 const CHUNKS = {
-  editor: /node_modules\/(@codemirror|@lezer|@marijn|style-mod|crelt|w3c-keyname)\//,
+  editor:
+    /(^src\/console\/editor\/|^src\/(policy|ops\/rollout)\/([\w-]+\/)?[\w-]*schema|node_modules\/(@codemirror|@lezer|@marijn|style-mod|crelt|w3c-keyname)\/)/,
   kit: /(^src\/console\/kit\/|node_modules\/(preact|uplot)\/)/,
 };
 

@@ -20,9 +20,13 @@ import {
 } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import { useEffect, useRef } from 'preact/hooks';
+import { rolloutSchema } from '../../ops/rollout/rollout-schema';
 import type { PolicyProblem } from '../../policy/plan';
-import type { DocumentKind } from './engine/answer';
-import { engine } from './engine-client';
+import { policySchema } from '../../policy/policy-schema';
+import { language } from '../kit/i18n';
+import { helpAt, proposalsAt } from './schema-help';
+
+const SCHEMAS = { policy: policySchema, rollout: rolloutSchema } as const;
 
 export interface EditorProps {
   /** For screen readers. */
@@ -30,7 +34,8 @@ export interface EditorProps {
   readonly text: string;
   /** Called with each text that is typed; not with those that `text` brings. */
   readonly onText: (text: string) => void;
-  readonly document: DocumentKind;
+  /** Which language it is in: what is completed, and what is told of a key. */
+  readonly document: keyof typeof SCHEMAS;
   /** Names that a destination may have. */
   readonly subsets: readonly string[];
   readonly problems: readonly PolicyProblem[];
@@ -84,7 +89,9 @@ export function Editor(props: EditorProps) {
     ];
     current.dispatch(setDiagnostics(current.state, marks));
   }, [props.problems, props.warnings]);
-  return <div class="play-editor" ref={host} />;
+  // Its name is an attribute that is looked at with each update.
+  useEffect(() => view.current?.dispatch({}), [props.label]);
+  return <div class="editor" ref={host} />;
 }
 
 function extensionsOf(latest: { readonly current: EditorProps }, typed: Set<string>): Extension {
@@ -102,7 +109,9 @@ function extensionsOf(latest: { readonly current: EditorProps }, typed: Set<stri
     // Tab leaves the editor, as it leaves any other field.
     keymap.of([...completionKeymap, ...lintKeymap, ...historyKeymap, ...defaultKeymap]),
     EditorView.lineWrapping,
-    EditorView.contentAttributes.of({ 'aria-label': latest.current.label, spellcheck: 'false' }),
+    EditorView.domEventHandlers({ beforeinput: replaceLines }),
+    EditorView.contentAttributes.of(() => ({ 'aria-label': latest.current.label, spellcheck: 'false' })),
+    language.get() === 'zh' ? EditorState.phrases.of(CHINESE) : [],
     EditorView.updateListener.of((update) => {
       if (!update.docChanged) return;
       const text = update.state.doc.toString();
@@ -114,12 +123,9 @@ function extensionsOf(latest: { readonly current: EditorProps }, typed: Set<stri
   ];
 }
 
-async function completionsOf(
-  context: CompletionContext,
-  { document, subsets }: EditorProps,
-): Promise<CompletionResult | null> {
-  const text = context.state.doc.toString();
-  const { from, all } = await engine.ask({ kind: 'propose', document, text, offset: context.pos, subsets });
+/** At once: an answer that comes later may come for another text, or take the place of a list that is being read. */
+function completionsOf(context: CompletionContext, { document, subsets }: EditorProps): CompletionResult | null {
+  const { from, all } = proposalsAt(SCHEMAS[document], context.state.doc.toString(), context.pos, subsets);
   if (all.length === 0 || (from === context.pos && !context.explicit)) return null;
   const options = all.map(({ label, detail, insert, kind }) => ({
     label,
@@ -130,11 +136,10 @@ async function completionsOf(
   return { from, options, validFor: /^[\w$.-]*$/ };
 }
 
-async function hoverOf(view: EditorView, at: number, kind: DocumentKind): Promise<Tooltip | null> {
+function hoverOf(view: EditorView, at: number, kind: EditorProps['document']): Tooltip | null {
   const line = view.state.doc.lineAt(at);
   const before = /[\w$-]*$/.exec(line.text.slice(0, at - line.from))?.[0].length ?? 0;
-  const text = view.state.doc.toString();
-  const help = await engine.ask({ kind: 'help', document: kind, text, offset: at - before });
+  const help = helpAt(SCHEMAS[kind], view.state.doc.toString(), at - before);
   if (help === undefined) return null;
   return {
     pos: at - before,
@@ -177,6 +182,25 @@ function goTo(view: EditorView, lineNumber: number, column: number): void {
   view.dispatch({ selection: { anchor: Math.min(line.to, line.from + column - 1) }, scrollIntoView: true });
   view.focus();
 }
+
+/** A browser that joins lines by itself gives them styles inline, which the policy of our pages refuses. */
+function replaceLines(event: InputEvent, view: EditorView): boolean {
+  const { from, to } = view.state.selection.main;
+  const { doc } = view.state;
+  if (event.inputType !== 'insertText' || event.data === null || view.composing) return false;
+  if (doc.lineAt(from).number === doc.lineAt(to).number) return false;
+  event.preventDefault();
+  view.dispatch(view.state.replaceSelection(event.data), { scrollIntoView: true, userEvent: 'input.type' });
+  return true;
+}
+
+/** What the editor itself says. */
+const CHINESE = {
+  Completions: '补全',
+  Diagnostics: '问题',
+  'No diagnostics': '没有问题',
+  close: '关闭',
+};
 
 const COLOURS = HighlightStyle.define([
   { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: 'var(--accent)' },

@@ -1,5 +1,5 @@
-import { isRecord } from '../../../base/is-record';
-import type { Schema } from '../../../policy/schema-parts';
+import { isRecord } from '../../base/is-record';
+import type { Schema } from '../../policy/schema-parts';
 import { yamlPlaceAt } from './yaml-place';
 
 /** Something that may be typed at a place. */

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { Editor, type EditorHandle } from '../editor/editor';
 import { Badge, Notice } from '../kit/badge';
 import { Select } from '../kit/field';
 import { language } from '../kit/i18n';
@@ -7,7 +8,6 @@ import { Card, mountPage, Shell } from '../kit/shell';
 import { announce, Toasts } from '../kit/toast';
 import { BreakerCard } from './breaker';
 import { CallCard } from './call';
-import { Editor, type EditorHandle } from './editor';
 import type { CheckAnswer, PlaygroundCall } from './engine/answer';
 import { EXAMPLES, startOf } from './examples';
 import { type PlaygroundState, readLink, writeLink } from './link';
@@ -23,35 +23,33 @@ const IS_EMBEDDED = ASKED.has('embed');
 const LINK_AFTER_MS = 300;
 
 function PlaygroundPage() {
-  const [state, setState] = useState<PlaygroundState>(startOf(FIRST));
+  const [loaded, setLoaded] = useState<Loaded | undefined>(
+    location.hash === '' ? { state: startOf(FIRST), link: 0 } : undefined,
+  );
   const [isBadLink, setBadLink] = useState(false);
-  const isRead = useRef(false);
   useEffect(() => {
+    let links = 0;
     const read = async (hash: string): Promise<void> => {
+      links += 1;
+      const link = links;
       const found = hash === '' ? undefined : await readLink(hash, startOf(FIRST));
+      // Another has been pasted meanwhile.
+      if (link !== links) return;
       setBadLink(hash.length > 1 && found === undefined);
-      if (found !== undefined) setState(found);
-      isRead.current = true;
+      setLoaded((now) => (found === undefined && now !== undefined ? now : { state: found ?? startOf(FIRST), link }));
     };
-    void read(location.hash);
+    if (location.hash !== '') void read(location.hash);
     // A link that is pasted over the address; those that are written here change it without an event. The event's own
     // address: what was being written meanwhile may have taken its place.
     const readAgain = ({ newURL }: HashChangeEvent): void => void read(new URL(newURL).hash);
     addEventListener('hashchange', readAgain);
     return () => removeEventListener('hashchange', readAgain);
   }, []);
-  useEffect(() => {
-    if (!isRead.current) return;
-    const timer = setTimeout(() => void keepInAddress(state), LINK_AFTER_MS);
-    return () => clearTimeout(timer);
-  }, [state]);
-  const change = (part: Partial<PlaygroundState>): void => setState((now) => ({ ...now, ...part }));
   const page = (
     <>
       {isBadLink && <Notice tone="warn">{t('badLink')}</Notice>}
-      <div class="play">
-        <PolicyPart state={state} onChange={change} />
-      </div>
+      {/* Nothing can be changed before it is known what is there, and nothing of it stays when a link takes its place. */}
+      {loaded !== undefined && <Playground key={loaded.link} start={loaded.state} />}
     </>
   );
   if (IS_EMBEDDED) return <Embedded>{page}</Embedded>;
@@ -59,6 +57,28 @@ function PlaygroundPage() {
     <Shell title={t('title')} about={t('about')}>
       {page}
     </Shell>
+  );
+}
+
+interface Loaded {
+  readonly state: PlaygroundState;
+  /** Which of the links that were read it is of; 0 without one. */
+  readonly link: number;
+}
+
+/** All that a link carries, kept in the address as it changes. */
+function Playground({ start }: { readonly start: PlaygroundState }) {
+  const [state, setState] = useState(start);
+  useEffect(() => {
+    if (state === start) return;
+    const timer = setTimeout(() => void keepInAddress(state), LINK_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [state]);
+  const change = (part: Partial<PlaygroundState>): void => setState((now) => ({ ...now, ...part }));
+  return (
+    <div class="play">
+      <PolicyPart state={state} onChange={change} />
+    </div>
   );
 }
 

@@ -1,7 +1,7 @@
+import { Editor } from '../editor/editor';
 import { Badge, type Tone } from '../kit/badge';
 import { formatMilliseconds, formatNumber } from '../kit/i18n';
 import { Card } from '../kit/shell';
-import { Editor } from './editor';
 import type { RolloutEnd, RolloutScenario } from './engine/run-rollout';
 import type { TrafficForm } from './link';
 import { NumberField, type PartProps } from './parts';

@@ -60,6 +60,8 @@ function Weights({ route, state, onChange, text, isSound, outline }: PartProps &
   /** What the last change of a weight made of the text. */
   const made = useRef<string | undefined>(undefined);
   const [dragged, setDragged] = useState<{ readonly entry: number; readonly percent: number }>();
+  const policy = useRef(state.policy);
+  policy.current = state.policy;
   const drag = async (entry: number, percent: number): Promise<void> => {
     origin.current ??= text;
     // The first change of a weight is what the others are compared with, until somebody asks for another.
@@ -67,16 +69,17 @@ function Weights({ route, state, onChange, text, isSound, outline }: PartProps &
     setDragged({ entry, percent });
     drags.current += 1;
     const drag = drags.current;
-    const policy = await engine.ask({
+    const from = policy.current;
+    const next = await engine.ask({
       kind: 'reweigh',
       text: origin.current,
       route: route.index,
       entry,
       percent,
     });
-    if (policy === undefined || drag !== drags.current) return;
-    made.current = policy;
-    onChange({ policy, ...before });
+    if (next === undefined || drag !== drags.current || from !== policy.current) return;
+    made.current = next;
+    onChange({ policy: next, ...before });
   };
   const end = (): void => {
     origin.current = undefined;
@@ -102,8 +105,8 @@ function Weights({ route, state, onChange, text, isSound, outline }: PartProps &
               max="100"
               step="1"
               value={shown}
-              // A weight of the last sound text would take the place of what is being typed.
-              disabled={!isSound}
+              // A weight of a text before would take the place of what is being typed.
+              disabled={!isSound || (state.policy !== text && state.policy !== made.current)}
               aria-label={t('weightOf', { to, route: route.name })}
               aria-valuetext={`${formatNumber(shown, 2)} %`}
               onInput={({ currentTarget }) => void drag(entry, Number(currentTarget.value))}

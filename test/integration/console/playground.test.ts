@@ -226,7 +226,7 @@ describe('the editor', () => {
   };
   /** Of the marks beside the lines, the numbers of the lines that stand at the same height. */
   const MARKED = `(() => {
-    const root = document.querySelector('.play-editor').shadowRoot;
+    const root = document.querySelector('.editor').shadowRoot;
     const topOf = (element) => Math.round(element.getBoundingClientRect().top);
     const numbers = [...root.querySelectorAll('.cm-lineNumbers .cm-gutterElement')];
     return [...root.querySelectorAll('.cm-lint-marker-error')].map((mark) => {

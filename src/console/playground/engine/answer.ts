@@ -1,17 +1,14 @@
 import { systemClock } from '../../../base/clock';
 import { findMovedCallers, type MovedCallers } from '../../../ops/compare/moved-callers';
-import { rolloutSchema } from '../../../ops/rollout/rollout-schema';
 import { type Crowd, crowdUnder, movedUsers, userLabelOf } from '../../../ops/simulation/crowd';
 import { assumedLanes } from '../../../policy/lanes/assumed-lanes';
 import type { Plan, PolicyProblem } from '../../../policy/plan';
-import { policySchema } from '../../../policy/policy-schema';
 import { explainRouting, type RoutingExplanation } from '../../../policy/routing/explain';
 import { labelsOf } from '../../../policy/routing/labels';
 import { type Outline, outlineOf, withShare } from './outline';
 import type { PolicyReader } from './read-policy';
 import { type BreakerRun, type BreakerScenario, runBreaker } from './run-breaker';
 import { type RolloutRun, type RolloutScenario, runRollout } from './run-rollout';
-import { helpAt, type KeyHelp, type Proposals, proposalsAt } from './schema-help';
 
 /** A call as the page's form describes it. */
 export interface PlaygroundCall {
@@ -25,9 +22,6 @@ export interface PlaygroundCall {
   readonly lanes: readonly string[];
 }
 
-/** Which language a text is in. */
-export type DocumentKind = 'policy' | 'rollout';
-
 /** What the page asks its worker. */
 export type Question =
   | { readonly kind: 'check'; readonly text: string }
@@ -37,16 +31,6 @@ export type Question =
   /** The text with another share of one entry of a split. */
   | ({ readonly kind: 'reweigh'; readonly text: string } & SplitShare)
   | { readonly kind: 'breaker'; readonly text: string; readonly scenario: BreakerScenario }
-  /** What may be typed at a place. `subsets`: names that a destination may have. */
-  | {
-      readonly kind: 'propose';
-      readonly document: DocumentKind;
-      readonly text: string;
-      readonly offset: number;
-      readonly subsets: readonly string[];
-    }
-  /** What the schema says of the key at a place. */
-  | { readonly kind: 'help'; readonly document: DocumentKind; readonly text: string; readonly offset: number }
   | { readonly kind: 'rollout'; readonly text: string; readonly scenario: RolloutScenario };
 
 /** An entry of a split, by places in the document, and its percentage of the route's calls. */
@@ -63,8 +47,6 @@ export interface Answers {
   readonly crowd: CrowdAnswer | undefined;
   readonly reweigh: string | undefined;
   readonly breaker: BreakerRun | undefined;
-  readonly propose: Proposals;
-  readonly help: KeyHelp | undefined;
   readonly rollout: RolloutRun;
 }
 
@@ -84,18 +66,12 @@ export interface CrowdAnswer {
   readonly compared: readonly MovedCallers[];
 }
 
-const SCHEMAS = { policy: policySchema, rollout: rolloutSchema } as const;
-
 /** Answers one question. Pure, but for the wall clock and for what chance decides. */
 export function answer<Q extends Question>(question: Q, reader: PolicyReader): Answers[Q['kind']] {
   return answerAny(question, reader) as Answers[Q['kind']];
 }
 
 function answerAny(question: Question, reader: PolicyReader): Answers[Question['kind']] {
-  if (question.kind === 'propose') {
-    return proposalsAt(SCHEMAS[question.document], question.text, question.offset, question.subsets);
-  }
-  if (question.kind === 'help') return helpAt(SCHEMAS[question.document], question.text, question.offset);
   if (question.kind === 'rollout') return runRollout(question.text, question.scenario);
   const caller = 'call' in question ? question.call.caller : '';
   const { plan, problems, warnings } = reader.read(question.text, caller);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { helpAt, proposalsAt } from '../../../../src/console/playground/engine/schema-help';
-import { yamlPlaceAt } from '../../../../src/console/playground/engine/yaml-place';
+import { helpAt, proposalsAt } from '../../../../src/console/editor/schema-help';
+import { yamlPlaceAt } from '../../../../src/console/editor/yaml-place';
 import { policySchema } from '../../../../src/policy/policy-schema';
 
 /** The text around `|`, which is the place. */
