@@ -260,6 +260,7 @@ class GraylaneClient implements Graylane {
       inspect: () => this.inspect(),
       explain: (service: string, request: ExplainRequest) => this.explain(service, request),
       decisions: () => decisions.list(),
+      traffic: page.traffic.bind(page),
       stream: page.stream.bind(page),
     };
     return createAdminHandler(source, options);

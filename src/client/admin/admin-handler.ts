@@ -41,11 +41,13 @@ interface AdminSource {
   inspect(): { readonly services: readonly InspectedService[] };
   explain(service: string, request: { method: string; labels: Record<string, string> }): object;
   decisions(): readonly RecentDecision[];
+  /** The last minutes of a service, by its name; of each of its targets. */
+  traffic(service: string | undefined): readonly object[];
   /** Streams what the page shows, of one service in detail. False: there are too many viewers. */
   stream(response: EventResponse, service: string | undefined): boolean;
 }
 
-const PATHS = ['/inspect', '/explain', '/decisions', '/policy', '/stream'];
+const PATHS = ['/inspect', '/explain', '/decisions', '/traffic', '/policy', '/stream'];
 /** Of a query: `label.x-gray=canary`. */
 const LABEL = 'label.';
 
@@ -132,6 +134,8 @@ function answer(source: AdminSource, method: string, name: string, query: URLSea
         return { status: 200, body: source.inspect() };
       case 'decisions':
         return { status: 200, body: source.decisions() };
+      case 'traffic':
+        return { status: 200, body: source.traffic(query.get('service') ?? undefined) };
       case 'policy':
         return policy(source, query.get('service'));
       case 'explain':

@@ -144,6 +144,12 @@ export interface PageHistory {
   }[];
 }
 
+/** Of the path `/traffic`. */
+export interface ServiceTraffic extends PageHistory {
+  readonly service: string;
+  readonly target: string;
+}
+
 /** The event `decisions`: the newest of those since the last such event, the oldest first. */
 export interface PageDecisions {
   /** How many there were. */

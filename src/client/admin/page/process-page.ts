@@ -7,7 +7,7 @@ import { formatTarget } from '../../grpc/target';
 import type { Service } from '../../state/service';
 import type { RecentDecisions } from '../recent-decisions';
 import { changeBetween, detailParts, type Parts, shortView } from './page-state';
-import type { PageClient, PageDecisions } from './page-view';
+import type { PageClient, PageDecisions, ServiceTraffic } from './page-view';
 import { STEP_MS, Traffic } from './traffic';
 
 const TICK_MS = 1_000;
@@ -65,6 +65,13 @@ export class ProcessPage {
     const traffic = new Traffic();
     this.#traffic.set(service, traffic);
     service.balancer.attemptListeners.add(traffic);
+  }
+
+  /** Attempts of the last minutes: of the services of this name, or of all. */
+  traffic(wanted: string | undefined): readonly ServiceTraffic[] {
+    return [...this.#traffic]
+      .filter(([{ service }]) => wanted === undefined || service === wanted)
+      .map(([{ service, target }, traffic]) => ({ service, target: formatTarget(target), ...traffic.history() }));
   }
 
   /** Streams to a viewer of a service, by its name or target, or of none. False: there are too many viewers. */

@@ -63,8 +63,21 @@ it('serves inspection, explanation, decisions and policy as JSON', async () => {
   expect((await get('/policy?service=payments')).body).toMatchObject({ origin: 'inline', document: { schema: 1 } });
 });
 
+it('serves attempts of the last minutes as JSON, of a service or of all', async () => {
+  await expect
+    .poll(async () => (await get('/traffic?service=payments')).body, { timeout: 15_000 })
+    .toEqual([
+      {
+        ...{ service: 'payments', target: 'static:///payments', stepMs: 5_000, times: [expect.any(Number)] },
+        subsets: [{ subset: 'stable', attempts: [1], failed: [0] }],
+      },
+    ]);
+  expect((await get('/traffic?service=other')).body).toEqual([]);
+  expect((await get('/traffic')).body).toHaveLength(1);
+});
+
 it('keeps secrets and label values to itself', async () => {
-  for (const path of ['/inspect', '/decisions', '/policy', `/explain?service=payments&method=${CHARGE}`]) {
+  for (const path of ['/inspect', '/decisions', '/traffic', '/policy', `/explain?service=payments&method=${CHARGE}`]) {
     const { text } = await get(path);
     expect(text).not.toContain('very-secret-token');
     expect(text).not.toContain('somebody');
