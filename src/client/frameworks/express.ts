@@ -1,6 +1,6 @@
 import type { AdminHandler } from '../admin/admin-handler';
 import type { Graylane } from '../api';
-import { type FrameworkOptions, parseAdminPath } from './framework-options';
+import { adminHandlerOf, type FrameworkOptions, parseAdminPath } from './framework-options';
 
 /** What {@link graylaneExpress} takes. */
 export interface GraylaneExpressOptions extends FrameworkOptions {
@@ -33,7 +33,7 @@ export function graylaneExpress(options: GraylaneExpressOptions): ExpressMiddlew
   const { graylane, accept } = options;
   const adminPath = parseAdminPath(options, 'graylaneExpress');
   const readLabels = accept === undefined ? undefined : graylane.httpMiddleware({ accept });
-  const answer = graylane.adminHandler();
+  const answer = adminHandlerOf(graylane, options);
   return (request, response, next) => {
     const [path = ''] = (request.url ?? '').split('?', 1);
     if (adminPath !== undefined && (path === adminPath || path.startsWith(`${adminPath}/`))) answer(request, response);

@@ -3,7 +3,7 @@ import type { Graylane } from '../api';
 import { createGraylane } from '../graylane';
 import type { GraylaneOptions } from '../options';
 import type { AcceptOptions } from '../propagation/accept';
-import { type FrameworkOptions, isClient, parseAdminPath } from './framework-options';
+import { adminHandlerOf, type FrameworkOptions, isClient, parseAdminPath } from './framework-options';
 
 /** What {@link graylaneFastify} takes. */
 export interface GraylaneFastifyOptions extends FrameworkOptions {
@@ -59,7 +59,7 @@ export async function graylaneFastify(app: FastifyApplication, options: Graylane
   const { accept } = options;
   if (accept !== undefined) app.addHook('onRequest', graylane.httpMiddleware({ accept } satisfies AcceptOptions));
   if (adminPath === undefined) return;
-  const answer = graylane.adminHandler();
+  const answer = adminHandlerOf(graylane, options);
   const handler = (request: FastifyRequest, reply: FastifyReply): void => {
     reply.hijack();
     answer(request.raw, reply.raw);

@@ -1,5 +1,6 @@
 import { GraylaneError } from '../../base/errors';
 import { showValue } from '../../policy/problems';
+import type { AdminHandler, AdminHandlerOptions } from '../admin/admin-handler';
 import type { Graylane } from '../api';
 import type { GraylaneOptions } from '../options';
 import type { AcceptOptions } from '../propagation/accept';
@@ -13,6 +14,13 @@ export interface FrameworkOptions {
    * of operators, or behind what asks who somebody is. Default: nowhere.
    */
   readonly adminPath?: string;
+  /** Names under which browsers reach it, as `hosts` of `adminHandler()`. Default: as there. */
+  readonly adminHosts?: AdminHandlerOptions['hosts'];
+}
+
+/** Throws INVALID_OPTION for hosts that are none. */
+export function adminHandlerOf(graylane: Graylane, { adminHosts: hosts }: FrameworkOptions): AdminHandler {
+  return graylane.adminHandler(hosts === undefined ? {} : { hosts });
 }
 
 export function parseAdminPath({ adminPath }: FrameworkOptions, place: string): string | undefined {

@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import fastify from 'fastify';
@@ -19,13 +20,13 @@ interface Started {
   readonly graylane: Graylane;
 }
 
-const frameworks: readonly (readonly [name: string, start: (accept: readonly string[]) => Promise<Started>])[] = [
+const frameworks: readonly (readonly [name: string, start: (accept: readonly string[], adminHosts?: readonly string[]) => Promise<Started>])[] = [
   [
     'Express',
-    async (accept) => {
+    async (accept, adminHosts = []) => {
       const graylane = client();
       const app = express();
-      app.use(graylaneExpress({ graylane, accept, adminPath: '/ops/graylane' }));
+      app.use(graylaneExpress({ graylane, accept, adminPath: '/ops/graylane', adminHosts }));
       app.get('/labels', (_request, response) => void response.json(graylane.logFields()));
       const server = opened(app.listen(0, '127.0.0.1'), (each) => void each.close());
       await new Promise((resolve) => server.once('listening', resolve));
@@ -34,10 +35,10 @@ const frameworks: readonly (readonly [name: string, start: (accept: readonly str
   ],
   [
     'Fastify',
-    async (accept) => {
+    async (accept, adminHosts = []) => {
       const graylane = client();
       const app = opened(fastify(), (each) => each.close());
-      app.register(graylaneFastify, { client: graylane, accept, adminPath: '/ops/graylane' });
+      app.register(graylaneFastify, { client: graylane, accept, adminPath: '/ops/graylane', adminHosts });
       app.register(async (part) => {
         part.get('/labels', async () => graylane.logFields());
       });
@@ -70,6 +71,24 @@ describe.each(frameworks)('the plugin of %s', (_, start) => {
     expect(inspected).toMatchObject({ services: [] });
     expect((await fetch(`${url}/inspect`)).status).toBe(404);
     expect((await fetch(`${url}/ops/graylane-other/inspect`)).status).toBe(404);
+  });
+});
+
+describe.each(frameworks)('the plugin of %s behind a name', (_, start) => {
+  it('answers under the names that it was given, and under no other', async () => {
+    const { url } = await start([], ['orders.internal']);
+    const statusUnder = (host: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const request = get(`${url}/ops/graylane/inspect`, { headers: { host } }, (response) => {
+          response.resume();
+          resolve(response.statusCode ?? 0);
+        });
+        request.once('error', reject);
+      });
+    expect(await statusUnder('orders.internal')).toBe(200);
+    expect(await statusUnder('Orders.internal:8443')).toBe(200);
+    expect(await statusUnder('127.0.0.1')).toBe(200);
+    expect(await statusUnder('evil.example')).toBe(403);
   });
 });
 
