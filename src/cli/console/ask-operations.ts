@@ -6,7 +6,17 @@ import { CASE_METHOD } from '../../policy/routing/policy-case';
 import { answeredOf, nameOf, readAll, withStore } from '../consul/store-session';
 import { MAX_LOAD_FACTOR, parseMethod } from '../flags';
 import { judgeText } from '../policy-files';
-import { labelsOfBody, optionalText, POLICY_TEXT, parsed, readBody, readRevision, readWeight } from './bodies';
+import {
+  judgeRollout,
+  labelsOfBody,
+  optionalText,
+  POLICY_TEXT,
+  parsed,
+  readBody,
+  readRevision,
+  readRolloutText,
+  readWeight,
+} from './bodies';
 import { answerOf } from './collected';
 import { type ConsoleSettings, commandOperation, runAs, serviceOf } from './console-session';
 
@@ -19,6 +29,7 @@ const DRY = { dryRun: true, maxLoadFactor: MAX_LOAD_FACTOR } as const;
 export function askOperations(settings: ConsoleSettings): readonly ConsoleOperation[] {
   return [
     checkPolicy(settings),
+    checkRollout(settings),
     commandOperation('POST', '/services/{service}/weight/check', settings, async (request, flags, io) => {
       const { subset, percent, route } = readBody(request, ['subset', 'percent', 'route'], readWeight);
       const { changeWeight } = await import('../weight/change-weight.js');
@@ -67,6 +78,21 @@ function checkPolicy(settings: ConsoleSettings): ConsoleOperation {
     return answerOf({ ...planned, result }, 'POST');
   };
   return { method: 'POST', path: '/services/{service}/policy/check', run };
+}
+
+/** Everything that is wrong with a rollout, and, where nothing is, what keeps it from being started. */
+function checkRollout(settings: ConsoleSettings): ConsoleOperation {
+  const run: ConsoleOperation['run'] = async (request) => {
+    const { text } = readBody(request, ['text'], readRolloutText);
+    const { document, problems } = await judgeRollout(text, serviceOf(request));
+    const isValid = document !== undefined;
+    const blank = { isValid, problems, refusal: null, missing: null };
+    if (!isValid) return { status: 200, body: { result: blank, notes: [], code: 1 } };
+    const { planRollout } = await import('../rollout/start-rollout.js');
+    const planned = await runAs(request, settings, (flags, io) => planRollout(document, flags, io));
+    return answerOf({ ...planned, result: { ...blank, ...(planned.result ?? {}) } }, 'POST');
+  };
+  return { method: 'POST', path: '/services/{service}/rollout/check', run };
 }
 
 function readCall(request: ConsoleRequest): AskedCall {

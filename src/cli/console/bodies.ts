@@ -1,6 +1,7 @@
 import { defined } from '../../base/defined';
 import { OptionReader } from '../../base/option-reader';
 import { ConsoleProblem, type ConsoleRequest } from '../../ops/console/operation';
+import type { JudgedRollout } from '../../ops/rollout/validate';
 import { MAX_LOAD_FACTOR } from '../flags';
 import type { ApplyLimits } from '../policy/planned-change';
 
@@ -52,6 +53,20 @@ export function labelsOfBody(reader: OptionReader): Readonly<Record<string, stri
 
 /** Longest text that a policy may have, and room for its comments. */
 export const POLICY_TEXT: RegExp = /^.{1,400000}$/s;
+
+export function readRolloutText(reader: OptionReader): { readonly text: string } {
+  return { text: reader.text('text', POLICY_TEXT, 'a rollout, YAML or JSON') ?? '' };
+}
+
+/** As `rollout start --file` judges one; a rollout of another service is a problem of its text, too. */
+export async function judgeRollout(text: string, service: string): Promise<JudgedRollout> {
+  const { parseRollout } = await import('../../ops/rollout/validate.js');
+  const judged = parseRollout(text, 'yaml');
+  const named = judged.document?.service;
+  if (named === undefined || named === service) return judged;
+  const message = `service: ${named} (expected: ${service})`;
+  return { document: undefined, problems: [{ path: 'service', message }] };
+}
 
 export function readRevision(reader: OptionReader): { readonly revision: string | undefined } {
   const expected = 'a number of the history, or the first digits of a revision';

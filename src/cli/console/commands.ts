@@ -1,5 +1,5 @@
 import { type CommandDefinition, option } from '../command';
-import { AGENT, parseHostName, parseHttpUrl, parseListen, repeated } from '../flags';
+import { AGENT, FLEET_SOURCES, parseHostName, parseListen, repeated } from '../flags';
 
 export const teamConsole: CommandDefinition = {
   name: 'console',
@@ -13,6 +13,8 @@ export const teamConsole: CommandDefinition = {
     'graylane console --read-only':
       'nothing can be changed; asks with the token of this command where a caller has none',
     'graylane console --prometheus http://prometheus:9090': 'with charts, and which processes follow a policy',
+    'graylane console --url http://orders-1:9465 --url http://orders-2:9465':
+      'the same of these processes, without one',
     'graylane console --listen 0.0.0.0:9470 --allow-host console.internal': 'for a team, behind a gateway with TLS',
   },
   options: [
@@ -24,7 +26,7 @@ export const teamConsole: CommandDefinition = {
       repeated(parseHostName),
     ),
     option('--read-only', 'refuse every change'),
-    option('--prometheus <url>', 'address of Prometheus, with the path that it is served under', parseHttpUrl),
+    ...FLEET_SOURCES,
   ],
   run: async () => (await import('./run-console.js')).runConsole,
 };

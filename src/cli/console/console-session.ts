@@ -6,6 +6,7 @@ import {
   type ConsoleRequest,
 } from '../../ops/console/operation';
 import type { ConsulFlags } from '../consul/consul-connection';
+import type { FleetSources } from '../flags';
 import type { CommandIo } from '../io';
 import { answerOf, type Collected, collect } from './collected';
 
@@ -15,7 +16,8 @@ export interface ConsoleSettings {
   /** Of the command line. */
   readonly flags: Pick<ConsulFlags, 'consul' | 'tokenFile'>;
   readonly isReadOnly: boolean;
-  readonly prometheus: URL | undefined;
+  /** Where figures and processes are found; neither: nowhere. */
+  readonly sources: FleetSources;
 }
 
 /** Of the process that runs the console: for nobody else's requests. */

@@ -11,16 +11,15 @@ import { type ConsoleSettings, commandOperation, serviceOf } from './console-ses
 
 /** What is there: each is what a command says with `--json`, so that page and command agree. */
 export function readOperations(settings: ConsoleSettings): readonly ConsoleOperation[] {
-  const { prometheus, isReadOnly } = settings;
+  const { sources, isReadOnly } = settings;
+  const { prometheus, url = [] } = sources;
+  const figures = prometheus !== undefined ? 'prometheus' : url.length > 0 ? 'processes' : null;
   return [
     commandOperation('GET', '/console', settings, async (_, flags, io) => {
       const { withConsul } = await import('../consul/consul-connection.js');
       const { SDK_VERSION } = await import('../../base/sdk-version.js');
       const datacenters = await withConsul(flags, io, (connection) => connection.everywhere());
-      const facts: ConsoleFacts = {
-        ...{ version: SDK_VERSION, isReadOnly, datacenters },
-        hasPrometheus: prometheus !== undefined,
-      };
+      const facts: ConsoleFacts = { version: SDK_VERSION, isReadOnly, datacenters, figures };
       io.json(facts);
     }),
     commandOperation('GET', '/services', settings, async (_, flags, io) => {
@@ -61,14 +60,19 @@ export function readOperations(settings: ConsoleSettings): readonly ConsoleOpera
       await (await import('../lane/list-lanes.js')).listLanes(flags, io);
     }),
     commandOperation('GET', '/services/{service}/fleet', settings, async (request, flags, io) => {
-      if (prometheus === undefined) return io.json(null);
+      if (figures === null) return io.json(null);
       const service = parseService(serviceOf(request));
-      await (await import('../fleet/report.js')).showFleetOf(service, { ...flags, prometheus }, io);
+      await (await import('../fleet/report.js')).showFleetOf(service, { ...flags, ...sources }, io);
     }),
     commandOperation('GET', '/services/{service}/charts', settings, async (request, _, io) => {
-      if (prometheus === undefined) return io.json(null);
+      if (figures === null) return io.json(null);
+      const now = systemClock.wallNow();
+      if (prometheus === undefined) {
+        const { chartsOfProcesses } = await import('./process-charts.js');
+        return io.json(await chartsOfProcesses(url, serviceOf(request), now));
+      }
       const { readCharts } = await import('./charts.js');
-      io.json(await readCharts(prometheus, serviceOf(request), request.query.get('minutes'), systemClock.wallNow()));
+      io.json(await readCharts(prometheus, serviceOf(request), request.query.get('minutes'), now));
     }),
   ];
 }

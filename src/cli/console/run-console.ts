@@ -1,10 +1,11 @@
+import { defined } from '../../base/defined';
 import { hostAndPort } from '../../base/host-and-port';
 import { isLoopback } from '../../base/web/foreign';
 import { type ConsoleHandler, createConsoleHandler } from '../../ops/console/console-handler';
 import { listenForPeople } from '../../ops/console/listen';
 import { CommandError, codeOf } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import type { ListenAddress } from '../flags';
+import { checkSources, type ListenAddress } from '../flags';
 import type { CommandIo } from '../io';
 import { untilInterrupted } from '../live-screen';
 import { consoleOperations } from './operations';
@@ -14,6 +15,7 @@ interface ConsoleFlags extends Pick<ConsulFlags, 'consul' | 'tokenFile'> {
   readonly allowHost?: readonly string[];
   readonly readOnly?: boolean;
   readonly prometheus?: URL;
+  readonly url?: readonly URL[];
 }
 
 const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 9470 };
@@ -38,8 +40,10 @@ export async function runConsole(flags: ConsoleFlags, io: CommandIo): Promise<vo
 
 /** The console as a handler, to be mounted on a port. */
 export function consoleHandler(flags: Omit<ConsoleFlags, 'listen'>, io: CommandIo): ConsoleHandler {
-  const { allowHost = [], readOnly = false, prometheus, ...rest } = flags;
-  const settings = { env: io.env, flags: rest, isReadOnly: readOnly, prometheus };
+  const { allowHost = [], readOnly = false, prometheus, url, ...rest } = flags;
+  const sources = defined({ prometheus, url });
+  if (prometheus !== undefined || url !== undefined) checkSources(sources);
+  const settings = { env: io.env, flags: rest, isReadOnly: readOnly, sources };
   return createConsoleHandler({
     operations: consoleOperations(settings),
     isReadOnly: readOnly,

@@ -1,11 +1,13 @@
 import { defined } from '../../base/defined';
 import type { OptionReader } from '../../base/option-reader';
-import type { ConsoleOperation } from '../../ops/console/operation';
+import type { ConsoleAnswer, ConsoleOperation } from '../../ops/console/operation';
 import { documentText } from '../../ops/store/policy-text';
+import type { PolicyProblem } from '../../policy/plan';
 import { parseDelay, parseStatus } from '../drill/parse';
 import { parseDuration, parseMethod, parseWhole, percentParser } from '../flags';
 import { judgeText } from '../policy-files';
 import {
+  judgeRollout,
   labelsOfBody,
   messageOf,
   optionalText,
@@ -14,6 +16,7 @@ import {
   readBody,
   readLimits,
   readRevision,
+  readRolloutText,
   readWeight,
   required,
 } from './bodies';
@@ -24,7 +27,7 @@ const ACTIONS = ['pause', 'resume', 'approve', 'promote', 'promote-full', 'abort
 
 /** Every write is the function of a command: its checks, its check-and-set, its entry in the history. */
 export function writeOperations(settings: ConsoleSettings): readonly ConsoleOperation[] {
-  return [applyPolicy(settings), ...policyWrites(settings), ...emergencyWrites(settings), controlRollout(settings)];
+  return [applyPolicy(settings), ...policyWrites(settings), ...emergencyWrites(settings), ...rolloutWrites(settings)];
 }
 
 function applyPolicy(settings: ConsoleSettings): ConsoleOperation {
@@ -36,10 +39,7 @@ function applyPolicy(settings: ConsoleSettings): ConsoleOperation {
       ...readLimits(reader),
     }));
     const { document, problems, warnings } = judgeText(text, service);
-    if (document === undefined) {
-      const message = `${service}: refused, ${problems.length} problems; nothing was written`;
-      return { status: 422, body: { result: { problems, warnings }, notes: [], code: 1, error: { message } } };
-    }
+    if (document === undefined) return unprocessable(service, { problems, warnings });
     const { applyText } = await import('../policy/apply-files.js');
     const policy = { service, text: documentText(document), again: 'look at what stands there now, then apply again' };
     const written = await runAs(request, settings, (flags, io) => applyText(policy, { ...flags, ...rest }, io));
@@ -126,17 +126,44 @@ function emergencyWrites(settings: ConsoleSettings): readonly ConsoleOperation[]
   ];
 }
 
-function controlRollout(settings: ConsoleSettings): ConsoleOperation {
-  return commandOperation('PUT', '/services/{service}/rollout', settings, async (request, flags, io) => {
-    const { action, message } = readBody(request, ['action', 'message'], (reader) => ({
-      action: readAction(reader),
-      message: reader.optional('message', () => messageOf(reader)),
+function rolloutWrites(settings: ConsoleSettings): readonly ConsoleOperation[] {
+  return [
+    startRollout(settings),
+    commandOperation('PUT', '/services/{service}/rollout', settings, async (request, flags, io) => {
+      const { action, message } = readBody(request, ['action', 'message'], (reader) => ({
+        action: readAction(reader),
+        message: reader.optional('message', () => messageOf(reader)),
+      }));
+      const { controlFromFlags } = await import('../rollout/control-rollout.js');
+      const isFull = action === 'promote-full';
+      const named = { name: () => (isFull ? 'promote' : action) };
+      await controlFromFlags(serviceOf(request), { ...flags, full: isFull, ...defined({ message }) }, io, named);
+    }),
+  ];
+}
+
+function startRollout(settings: ConsoleSettings): ConsoleOperation {
+  const run: ConsoleOperation['run'] = async (request) => {
+    const service = serviceOf(request);
+    const { text, ...rest } = readBody(request, ['text', 'message', 'force'], (reader) => ({
+      ...readRolloutText(reader),
+      message: messageOf(reader),
+      force: reader.flag('force'),
     }));
-    const { controlFromFlags } = await import('../rollout/control-rollout.js');
-    const isFull = action === 'promote-full';
-    const named = { name: () => (isFull ? 'promote' : action) };
-    await controlFromFlags(serviceOf(request), { ...flags, full: isFull, ...defined({ message }) }, io, named);
-  });
+    const { document, problems } = await judgeRollout(text, service);
+    if (document === undefined) return unprocessable(service, { problems });
+    const { startRollout: start } = await import('../rollout/start-rollout.js');
+    return answerOf(await runAs(request, settings, (flags, io) => start(document, { ...flags, ...rest }, io)), 'PUT');
+  };
+  return { method: 'PUT', path: '/services/{service}/rollout/start', run };
+}
+
+function unprocessable(
+  service: string,
+  result: { readonly problems: readonly PolicyProblem[]; readonly warnings?: readonly PolicyProblem[] },
+): ConsoleAnswer {
+  const message = `${service}: refused, ${result.problems.length} problems; nothing was written`;
+  return { status: 422, body: { result, notes: [], code: 1, error: { message } } };
 }
 
 function readAction(reader: OptionReader): (typeof ACTIONS)[number] {

@@ -1,14 +1,15 @@
 import { isRecord } from '../../base/is-record';
 import type { ServiceInspection } from '../../client/admin/inspect';
+import type { ServiceTraffic } from '../../client/admin/page/page-view';
 import type { ClientInspection } from '../../client/api';
 import { below, type Fetched, fetchJson, shownUrl } from '../fetch-json';
 
-const PATH = /\/(?:inspect|explain|decisions|policy)\/?$/;
+const PATH = /\/(?:inspect|explain|decisions|traffic|policy)\/?$/;
 
 /** Asks the `graylane.adminHandler()` of a running process, mounted at `base`. Never rejects. */
 export async function askProcess<T>(
   base: URL,
-  name: 'inspect' | 'explain' | 'decisions',
+  name: 'inspect' | 'explain' | 'decisions' | 'traffic',
   query: Readonly<Record<string, string>> = {},
 ): Promise<Fetched<T>> {
   const mounted = new URL(base);
@@ -26,8 +27,14 @@ export function inspectProcess(base: URL): Promise<Fetched<ClientInspection>> {
   return askProcess<ClientInspection>(base, 'inspect');
 }
 
+/** Attempts of the last minutes, of one service. */
+export function trafficOf(base: URL, service: string): Promise<Fetched<readonly ServiceTraffic[]>> {
+  return askProcess<readonly ServiceTraffic[]>(base, 'traffic', { service });
+}
+
 function isExpected(name: string, body: unknown): boolean {
   if (name === 'decisions') return Array.isArray(body);
+  if (name === 'traffic') return Array.isArray(body) && body.every(isTraffic);
   if (!isRecord(body)) return false;
   if (name === 'explain') return isRecord(body['routing']) && Array.isArray(body['tiers']);
   const { client, services } = body;
@@ -43,4 +50,21 @@ function isService(value: unknown): boolean {
 export function isIdle({ policy, datacenters }: ServiceInspection): boolean {
   const isKnown = policy.revision !== undefined || policy.failure !== undefined || policy.rejected !== undefined;
   return !isKnown && datacenters.length === 0;
+}
+
+function isTraffic(value: unknown): boolean {
+  if (!isRecord(value) || typeof value['stepMs'] !== 'number' || !isSeries(value['times'])) return false;
+  const { subsets } = value;
+  return (
+    Array.isArray(subsets) &&
+    subsets.every((each) => {
+      return (
+        isRecord(each) && typeof each['subset'] === 'string' && isSeries(each['attempts']) && isSeries(each['failed'])
+      );
+    })
+  );
+}
+
+function isSeries(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'number');
 }

@@ -51,6 +51,7 @@ export const rollout: CommandGroup = {
         ),
         option('--canary <subset>', 'with --weights: what is raised', undefined, 'canary'),
         option('--stable <subset>', 'with --weights: what it is held against', undefined, 'stable'),
+        option('-m, --message <text>', 'why, for the history'),
         option('--dry-run', 'write nothing'),
         option('--force', 'even if canary or stable has no instance, or both have the same'),
       ],

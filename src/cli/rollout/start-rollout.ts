@@ -1,7 +1,8 @@
+import { defined } from '../../base/defined';
 import { tryProviders, type Yield } from '../../ops/rollout/analysis/try-providers';
 import { isJudgedByClients } from '../../ops/rollout/collector/announcer';
 import { CLIENTS, type ControllerConfig, checkNames } from '../../ops/rollout/config/controller-config';
-import { beginRollout } from '../../ops/rollout/control';
+import { beginRollout, refusalToBegin } from '../../ops/rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
 import { parseRollout, validateRollout } from '../../ops/rollout/validate';
 import { CommandError } from '../command';
@@ -14,15 +15,21 @@ import { readControllerFile } from './controller-setup';
 import { missingInstances } from './missing-instances';
 import { describeStep } from './rollout-view';
 
-interface StartFlags extends ConsulFlags {
+interface StartFlags extends BeginFlags {
   readonly file?: string;
   readonly weights?: readonly number[];
   readonly pause?: number;
   readonly provider?: string;
-  readonly config?: string;
   readonly canary: string;
   readonly stable: string;
   readonly dryRun?: boolean;
+}
+
+interface BeginFlags extends ConsulFlags {
+  /** Of a controller. */
+  readonly config?: string;
+  /** Why, for the history. */
+  readonly message?: string;
   readonly force?: boolean;
 }
 
@@ -45,6 +52,12 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
     if (asked.some(({ fault }) => fault !== undefined)) io.exitCode = 1;
     return;
   }
+  await startRollout(document, flags, io);
+}
+
+/** Writes down a rollout that is sound, for a controller. */
+export async function startRollout(document: RolloutDocument, flags: BeginFlags, io: CommandIo): Promise<void> {
+  const { service } = document;
   await withOneStore(flags, io, async (session) => {
     const { policies, rollouts } = session;
     const by = await session.author();
@@ -53,7 +66,8 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
       const next = 'see that both are registered, or, if it is meant, --force';
       throw new CommandError(1, `refused, nothing was started: ${missing}`, next);
     }
-    const begun = await beginRollout(document, { policies, rollouts, by, now: Date.now });
+    const why = defined({ reason: flags.message });
+    const begun = await beginRollout(document, { policies, rollouts, by, now: Date.now, ...why });
     if (begun.kind === 'refused') throw new CommandError(1, begun.reason, begun.nextStep);
     const { id } = begun.record.progress;
     io.json({ service, outcome: 'started', id });
@@ -65,6 +79,16 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
       io.note('clients with reportRolloutMetrics judge it, through a controller with --listen: it names no provider');
     }
     io.note(`a controller takes it from here: graylane rollout run, or graylane rollout run --once ${service}`);
+  });
+}
+
+/** What would keep a sound rollout from being started now. Writes nothing. */
+export async function planRollout(document: RolloutDocument, flags: ConsulFlags, io: CommandIo): Promise<void> {
+  await withOneStore(flags, io, async (session) => {
+    const refusal = await refusalToBegin(document, { ...session, now: Date.now });
+    const missing =
+      refusal === undefined ? await missingInstances(document, session.rollouts.datacenter, session) : undefined;
+    io.json({ steps: document.steps, refusal: refusal?.reason ?? null, missing: missing ?? null });
   });
 }
 
@@ -97,7 +121,7 @@ function showYields(asked: readonly Yield[], io: CommandIo): void {
 /** Without `--config` the names cannot be checked here; the controller looks them up. */
 function noteNames(
   { analysis, steps, notify = [], gates = [] }: RolloutDocument,
-  { config }: StartFlags,
+  { config }: BeginFlags,
   io: CommandIo,
 ): void {
   if (config !== undefined) return;

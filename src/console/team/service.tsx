@@ -17,8 +17,8 @@ const PARTS = ['overview', 'policy', 'history', 'rollout', 'temporary', 'fleet']
 /** One service: each part at an address of its own. */
 export function ServicePage({ service }: { readonly service: string }) {
   const { query } = useRoute();
-  const hasPrometheus = useStore(facts)?.hasPrometheus === true;
-  const parts = PARTS.filter((part) => part !== 'fleet' || hasPrometheus);
+  const hasFigures = (useStore(facts)?.figures ?? null) !== null;
+  const parts = PARTS.filter((part) => part !== 'fleet' || hasFigures);
   const current = parts.find((part) => part === query['part']) ?? 'overview';
   const tabs = parts.map((id) => {
     const href = routeHref(['services', service], id === 'overview' ? {} : { part: id });

@@ -26,7 +26,7 @@ export interface ListedService {
   readonly rollout: { readonly state: string; readonly weight: number; readonly canary: string } | null;
 }
 
-/** What the clients of a service have told Prometheus, by subset. */
+/** What the clients of a service have counted, by subset. */
 export interface ServiceCharts {
   /** Milliseconds since the epoch of each value. */
   readonly times: readonly number[];
@@ -39,7 +39,7 @@ export interface ServiceCharts {
 
 interface ChartLine {
   readonly subset: string;
-  /** Null where Prometheus has none. */
+  /** Null where nobody has told. */
   readonly values: readonly (number | null)[];
 }
 
@@ -48,7 +48,7 @@ export interface ConsoleFacts {
   readonly version: string;
   /** Nothing can be changed. */
   readonly isReadOnly: boolean;
-  /** There are charts, and which processes follow a policy. */
-  readonly hasPrometheus: boolean;
+  /** Where charts come from, and which processes follow a policy; null: nowhere. */
+  readonly figures: 'prometheus' | 'processes' | null;
   readonly datacenters: readonly string[];
 }

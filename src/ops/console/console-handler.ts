@@ -52,12 +52,13 @@ export function createConsoleHandler(options: ConsoleOptions): ConsoleHandler {
       return refused({ status: 405, reason: `method: another (expected: ${methods})` });
     }
     const gone = goneFrom(response);
+    // Before its turn: who sends slowly keeps nobody waiting.
+    const body = method === 'GET' ? undefined : await readJson(request);
     const turn = turns.take(async () => {
       // What nobody waits for any more is not begun: its caller may have asked again.
       if (gone.aborted) throw new ConsoleProblem(503, 'the caller has gone');
       const query = new URLSearchParams(url.slice(path.length + 1));
       const signal = AbortSignal.any([gone, AbortSignal.timeout(TIME_LIMIT_MS)]);
-      const body = method === 'GET' ? undefined : await readJson(request);
       const asked: ConsoleRequest = { params: chosen.params, query, body, token: tokenOf(request), signal };
       return chosen.operation.run(asked);
     });

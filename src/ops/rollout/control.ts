@@ -48,7 +48,7 @@ export interface ControlContext {
   now(): number;
   /** Name of the person, for the history. */
   readonly by: string;
-  /** Reason of an abort, or what an approval rests on. */
+  /** Why it is begun or aborted, or what an approval rests on. */
   readonly reason?: string;
   /**
    * Of the rollout that is begun, or that alone the command is for: what has been begun with this ID is not begun again.
@@ -78,7 +78,8 @@ export async function beginRollout(document: RolloutDocument, deps: ControlConte
   const weight = canaryWeight(fit.document, document);
   const progress = startRollout({ id: deps.id ?? newId(nowMs), document, weight }, nowMs);
   const blank = { ...blankRecord(progress, former, deps), policy: writtenPolicyOf(policy) };
-  const message = `${document.steps.length} steps, ${document.canary} against ${document.stable}`;
+  const why = deps.reason === undefined ? '' : `: ${deps.reason}`;
+  const message = `${document.steps.length} steps, ${document.canary} against ${document.stable}${why}`;
   const started = { event: 'started', step: 0, weight, message };
   const record = nextRecord(blank, {}, actorOf(deps), [started]);
   if (Buffer.byteLength(JSON.stringify({ ...record, past: [] })) > MAX_RECORD_BYTES / 2) {

@@ -7,6 +7,7 @@ import { consoleWorld } from './console-world';
 
 const world = consoleWorld();
 const HERE = (): string => `http://127.0.0.1:${world.port}`;
+const ROLLOUT = 'schema: 1\nservice: payments\ncanary: canary\nstable: stable\nsteps: [{ setWeight: 5 }]\n';
 const OVERRIDE = { to: 'stable', ttl: '30m', message: 'x' };
 
 /** Consul's index of everything under a prefix: grows with every write. */
@@ -154,7 +155,7 @@ describe('a console that only reads', () => {
   it('refuses every write by its method, with the best of tokens', async () => {
     const port = await world.open({ readOnly: true });
     const before = await kvIndex();
-    const operations = consoleOperations({ env: {}, flags: {}, isReadOnly: true, prometheus: undefined });
+    const operations = consoleOperations({ env: {}, flags: {}, isReadOnly: true, sources: {} });
     const writes = operations.filter(({ method }) => method === 'PUT' || method === 'DELETE');
     expect(writes.length).toBeGreaterThan(7);
     for (const { method, path } of writes) {
@@ -168,11 +169,12 @@ describe('a console that only reads', () => {
   });
 
   it('has no question that changes something', async () => {
-    const operations = consoleOperations({ env: {}, flags: {}, isReadOnly: true, prometheus: undefined });
+    const operations = consoleOperations({ env: {}, flags: {}, isReadOnly: true, sources: {} });
     const bodies: Record<string, object> = {
       '/services/{service}/policy/check': { text: JSON.stringify(policyOf('payments', 50)) },
       '/services/{service}/weight/check': { subset: 'canary', percent: 50 },
       '/services/{service}/rollback/check': { revision: '1' },
+      '/services/{service}/rollout/check': { text: ROLLOUT },
       '/services/{service}/explain': { labels: {} },
       '/services/{service}/explain/history': { labels: {} },
     };
@@ -225,6 +227,39 @@ describe('floods', () => {
     expect((await Promise.all(reads)).map(({ status }) => status)).toEqual(Array(16).fill(200));
     expect((await world.ask('GET', '/api/services')).status).toBe(200);
     expect(await kvIndex()).toBe(before);
+  });
+
+  it('of slow senders keep nobody waiting, and are cut off', async () => {
+    const host = `host: 127.0.0.1:${world.port}`;
+    const fields = [host, 'x-graylane-console: 1', 'content-type: application/json', 'content-length: 500'];
+    const heads = [
+      // A body that never ends, and a head that never does.
+      `${['POST /api/services/payments/explain HTTP/1.1', ...fields].join('\r\n')}\r\n\r\n{"labels":`,
+      `${['GET /api/services HTTP/1.1', host].join('\r\n')}\r\nx-slow: `,
+    ];
+    let closed = 0;
+    const sockets = Array.from({ length: 80 }, (_, at) => {
+      const socket = connect(world.port, '127.0.0.1').on('error', () => {});
+      socket.on('close', () => {
+        closed += 1;
+      });
+      socket.write(heads[at % heads.length] ?? '');
+      return socket;
+    });
+    const trickle = setInterval(() => {
+      for (const socket of sockets) if (socket.writable) socket.write(' ');
+    }, 250);
+    try {
+      await pause(500);
+      expect((await world.ask('GET', '/api/services')).status).toBe(200);
+      const question = { body: { labels: {} } };
+      expect((await world.ask('POST', '/api/services/payments/explain', question)).status).toBe(200);
+      expect(closed).toBe(0);
+      await expect.poll(() => closed, { timeout: 30_000 }).toBe(sockets.length);
+    } finally {
+      clearInterval(trickle);
+      for (const socket of sockets) socket.destroy();
+    }
   });
 
   it('of connections are closed', async () => {

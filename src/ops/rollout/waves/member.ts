@@ -81,7 +81,8 @@ export async function performEffect(
   const context = deps.contextOf(member.datacenter);
   const by = kind === 'begin' ? `${nameOf(document)} of ${owner.startedBy}` : nameOf(document);
   const { policies, rollouts, now } = context;
-  const asked: ControlContext = { policies, rollouts, now, by, reason: message, id: member.id ?? '' };
+  const why = kind === 'begin' ? {} : { reason: message };
+  const asked: ControlContext = { policies, rollouts, now, by, id: member.id ?? '', ...why };
   try {
     switch (kind) {
       case 'begin':
