@@ -90,7 +90,8 @@ function optionsOf(element: HTMLElement, props: ChartProps): uPlot.Options {
   return {
     width: element.clientWidth || 300,
     height,
-    padding: [8, 4, 0, 0],
+    // Half of the last time stands beyond the axis.
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: false } },
     series: [{}, ...(isStacked ? lines.reverse() : lines)],

@@ -1,5 +1,5 @@
 import { type ComponentChildren, type ComponentType, render } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { Select } from './field';
 import { LANGUAGES, type Language, language } from './i18n';
 import { createRememberedStore, type Store, useStore } from './store';
@@ -16,11 +16,13 @@ export interface ShellProps {
   readonly title: string;
   /** Beside the title: what is shown, whether it is live. */
   readonly about?: ComponentChildren;
+  /** Names what the main part shows. When it is another, reading begins anew: at the top, with the focus there. */
+  readonly place?: string;
   readonly children: ComponentChildren;
 }
 
 /** Head, choices of language and colours, main part and toasts: the frame of every page. */
-export function Shell({ title, about, children }: ShellProps) {
+export function Shell({ title, about, place, children }: ShellProps) {
   const chosen = useStore(language);
   const colours = useStore(theme);
   useEffect(() => {
@@ -28,6 +30,14 @@ export function Shell({ title, about, children }: ShellProps) {
     document.documentElement.dataset['theme'] = colours;
     document.title = `${title} · Graylane`;
   }, [chosen, colours, title]);
+  const former = useRef(place);
+  useEffect(() => {
+    if (former.current === place) return;
+    former.current = place;
+    scrollTo(0, 0);
+    // What led here is gone, and would leave the focus nowhere.
+    document.getElementById('main')?.focus({ preventScroll: true });
+  }, [place]);
   const themes = (['auto', 'light', 'dark'] as const).map((value) => ({ value, label: t(`theme.${value}`) }));
   return (
     <>

@@ -44,7 +44,7 @@ function ProcessPage() {
   );
   const name = servicesOf(state).find((each) => each.target === target)?.service;
   return (
-    <Shell title={name ?? client?.client ?? t('title')} about={about}>
+    <Shell title={name ?? client?.client ?? t('title')} place={target ?? ''} about={about}>
       {target === undefined ? (
         <Overview state={state} />
       ) : (

@@ -41,6 +41,12 @@ export interface PolicyTold {
   readonly datacenters: readonly PolicyRow[];
 }
 
+/** Names of the subsets, in the order of the policy. */
+export function subsetsOf(told: PolicyTold | undefined): readonly string[] {
+  const document = told?.datacenters[0]?.document;
+  return typeof document === 'object' ? Object.keys(document.subsets ?? {}) : [];
+}
+
 export interface PolicyRow {
   readonly datacenter: string;
   readonly revision?: string;
@@ -133,6 +139,16 @@ export interface RolloutStatus {
   readonly waitingFor?: string;
   readonly controller: string | null;
   readonly results: readonly AnalysisResult[];
+}
+
+export interface RolloutCheck {
+  readonly isValid: boolean;
+  readonly problems: readonly PolicyProblem[];
+  readonly steps?: readonly RolloutStep[];
+  /** Why it cannot be started. */
+  readonly refusal: string | null;
+  /** Why it should not be. */
+  readonly missing: string | null;
 }
 
 export interface FleetTold {

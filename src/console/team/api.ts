@@ -76,24 +76,31 @@ export function useAsked<T>(path: string | undefined, everyMs?: number): Asked<T
   const dc = useStore(datacenter);
   const [state, setState] = useState<Omit<Asked<T>, 'reload'>>({ ...NOTHING, isLoading: path !== undefined });
   const [turn, setTurn] = useState(0);
-  const shown = useRef<string | undefined>(undefined);
+  const shown = useRef<{ readonly place: string; readonly token: string } | undefined>(undefined);
   useEffect(() => {
-    const key = JSON.stringify([path, ownToken, dc]);
-    // What belonged to something else is not shown in its place.
-    if (shown.current !== key) setState({ ...NOTHING, isLoading: path !== undefined });
-    shown.current = key;
+    const place = JSON.stringify([path, dc]);
+    // What belonged to something else is not shown in its place. Another token may say the same: it is waited for, and
+    // what somebody is writing stays meanwhile.
+    if (shown.current?.place !== place) setState({ ...NOTHING, isLoading: path !== undefined });
+    const isSameToken = shown.current?.token === ownToken;
+    shown.current = { place, token: ownToken };
     if (path === undefined) return;
+    let hasAnswered = isSameToken;
     const stopped = new AbortController();
     const { signal } = stopped;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const look = async (): Promise<void> => {
       try {
         const told = await ask<T>(path, { signal });
-        if (!signal.aborted) setState({ told, refused: undefined, isLoading: false });
+        if (signal.aborted) return;
+        hasAnswered = true;
+        setState({ told, refused: undefined, isLoading: false });
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof Refused)) throw error;
-        setState(({ told }) => ({ told: error.status === 0 ? told : undefined, refused: error, isLoading: false }));
+        // A token that ended, and a console that does not answer, take nothing away that it has shown before.
+        const isKept = hasAnswered && (error.status === 0 || error.status === 403 || error.status >= 500);
+        setState(({ told }) => ({ told: isKept ? told : undefined, refused: error, isLoading: false }));
       }
       if (everyMs !== undefined && !signal.aborted) timer = setTimeout(() => void next(), everyMs);
     };

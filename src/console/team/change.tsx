@@ -76,18 +76,33 @@ export interface WriteDialogProps {
   readonly isReady?: boolean;
   readonly children?: ComponentChildren;
   readonly onClose: () => void;
+  /** It was refused; what stands there may be another than was known. */
+  readonly onRefused?: () => void;
   readonly onDone: () => void;
 }
 
 /** Asks why, writes as the command would, and says what became of it. */
 export function WriteDialog(props: WriteDialogProps) {
-  const { title, verb, write, flags = [], isDoubted = false, isReady = true, children, onClose, onDone } = props;
+  const {
+    title,
+    verb,
+    write,
+    flags = [],
+    isDoubted = false,
+    isReady = true,
+    children,
+    onClose,
+    onRefused,
+    onDone,
+  } = props;
   const [message, setMessage] = useState('');
   const [isForced, setForced] = useState(false);
   const [refused, setRefused] = useState<Refused | undefined>();
   const [isBusy, setBusy] = useState(false);
   const isReadOnly = useStore(facts)?.isReadOnly === true;
-  const isToForce = flags.length > 0 && (isDoubted || refused?.status === 409);
+  // Where a check says what stands against it, that is what is overruled, and not that somebody else was faster.
+  const isRefused = refused?.status === 409 && onRefused === undefined;
+  const isToForce = flags.length > 0 && (isDoubted || isRefused);
   const canWrite = message.trim() !== '' && isReady && !isBusy && !isReadOnly && (!isToForce || isForced);
   const carryOut = async (): Promise<void> => {
     if (!canWrite) return;
@@ -104,6 +119,7 @@ export function WriteDialog(props: WriteDialogProps) {
       // Anything else is a fault of the page's own, and seen in the browser's console.
       if (!(error instanceof Error) || !('status' in error)) throw error;
       setRefused(error as Refused);
+      if ((error as Refused).status === 409) onRefused?.();
     }
   };
   return (
@@ -148,16 +164,24 @@ function doneWords({ result }: Told<unknown>): string {
   return words.length === 0 ? t('done') : words.join('; ');
 }
 
-/** What a change would do, and the dialog that does it. `asked`: the answer of a check. */
+/** What a change would do, and the dialog that does it. `asked`: the answer of a check, asked again when it is refused. */
 export function CheckedWriteDialog(
   props: Omit<WriteDialogProps, 'isDoubted' | 'isReady' | 'children'> & { readonly asked: Asked<readonly Change[]> },
 ) {
-  const { asked, ...rest } = props;
+  const { asked, onRefused, ...rest } = props;
   const { told, refused, isLoading } = asked;
   const changes = told?.result ?? [];
   const isRefused = changes.some(({ outcome }) => outcome === 'refused');
   return (
-    <WriteDialog {...rest} isReady={!isLoading} isDoubted={isRefused}>
+    <WriteDialog
+      {...rest}
+      isReady={!isLoading}
+      isDoubted={isRefused}
+      onRefused={() => {
+        asked.reload();
+        onRefused?.();
+      }}
+    >
       {isLoading && <p class="empty">{t('loading')}</p>}
       {refused !== undefined && <Refusal refused={refused} />}
       {told !== undefined && changes.length === 0 && told.error !== undefined && (
@@ -167,5 +191,24 @@ export function CheckedWriteDialog(
         <ChangeView key={change.datacenter} change={change} isSeveral={changes.length > 1} />
       ))}
     </WriteDialog>
+  );
+}
+
+/** Below a change that is prepared: the way to its dialog, and the way back. Undefined: there is nothing to take back. */
+export function ApplyRow(props: {
+  readonly canApply: boolean;
+  readonly onApply: () => void;
+  readonly onReset: (() => void) | undefined;
+}) {
+  const isReadOnly = useStore(facts)?.isReadOnly === true;
+  return (
+    <div class="row">
+      <button type="button" class="button primary" disabled={isReadOnly || !props.canApply} onClick={props.onApply}>
+        {t('apply')}…
+      </button>
+      <button type="button" class="button" disabled={props.onReset === undefined} onClick={props.onReset}>
+        {t('reset')}
+      </button>
+    </div>
   );
 }

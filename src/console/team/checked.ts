@@ -6,10 +6,11 @@ import { type Asked, ask, datacenter, Refused, type Told, token } from './api';
 const SETTLED_MS = 120;
 
 /** Asks a question with a body once it has stood for a moment; undefined asks nothing. The last answer stays meanwhile. */
-export function useChecked<T>(path: string, body: unknown): Omit<Asked<T>, 'reload'> {
+export function useChecked<T>(path: string, body: unknown): Asked<T> {
   const own = useStore(token);
   const dc = useStore(datacenter);
   const [state, setState] = useState<Omit<Asked<T>, 'reload'>>({ ...NOTHING, isLoading: body !== undefined });
+  const [turn, setTurn] = useState(0);
   const key = body === undefined ? undefined : JSON.stringify(body);
   useEffect(() => {
     if (key === undefined) {
@@ -32,8 +33,8 @@ export function useChecked<T>(path: string, body: unknown): Omit<Asked<T>, 'relo
       stopped.abort();
       clearTimeout(timer);
     };
-  }, [path, key, own, dc]);
-  return state;
+  }, [path, key, own, dc, turn]);
+  return { ...state, reload: () => setTurn((before) => before + 1) };
 }
 
 const NOTHING = { told: undefined, refused: undefined, isLoading: false };

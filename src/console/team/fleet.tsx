@@ -5,16 +5,17 @@ import { Chart } from '../kit/chart';
 import { Select } from '../kit/field';
 import { formatMilliseconds, formatNumber } from '../kit/i18n';
 import { Card } from '../kit/shell';
+import { useStore } from '../kit/store';
 import { Table } from '../kit/table';
 import { Refusal } from './access';
-import type { FleetTold } from './answers';
-import { ofService, useAsked } from './api';
+import { type FleetTold, type PolicyTold, subsetsOf } from './answers';
+import { facts, ofService, useAsked } from './api';
 import { words as t } from './words';
 
 const LOOK_MS = 10_000;
 const STATES = { follows: 'good', own: 'quiet', behind: 'bad' } as const;
 
-/** What Prometheus has heard: attempts by subset, and which processes follow the policy. */
+/** What was counted: attempts by subset, and which processes follow the policy. */
 export function FleetTab({ service }: { readonly service: string }) {
   const { told, refused, isLoading } = useAsked<FleetTold | null>(ofService(service, 'fleet'), LOOK_MS);
   const fleet = told?.result ?? undefined;
@@ -63,21 +64,34 @@ function ChartsCard({ service }: { readonly service: string }) {
   const [minutes, setMinutes] = useState('60');
   const path = ofService(service, `charts?minutes=${minutes}`);
   const { told, refused } = useAsked<ServiceCharts | null>(path, LOOK_MS);
+  const policy = useAsked<PolicyTold>(ofService(service, 'policy')).told?.result;
+  const isLong = useStore(facts)?.figures === 'prometheus';
   const charts = told?.result ?? undefined;
   const times = charts?.times.map((at) => at / 1000) ?? [];
+  // As everywhere: in the order of the policy, and what it does not know after that.
+  const known = subsetsOf(policy);
+  const order = [
+    ...known,
+    ...(charts?.perSecond ?? []).map(({ subset }) => subset).filter((name) => !known.includes(name)),
+  ];
+  const colorOf = (subset: string): string => `part-${order.indexOf(subset) % 6}`;
   const seriesOf = (lines: ServiceCharts['perSecond']) =>
-    lines.map(({ subset, values }, at) => ({ label: subset, color: `part-${at % 6}`, values }));
+    lines.map(({ subset, values }) => ({ label: subset, color: colorOf(subset), values }));
   return (
     <Card
       title={t('charts')}
       aside={
-        <Select
-          label={t('range')}
-          isBare
-          value={minutes}
-          options={RANGES.map((value) => ({ value: String(value), label: t('minutes', { n: value }) }))}
-          onChange={setMinutes}
-        />
+        isLong ? (
+          <Select
+            label={t('range')}
+            isBare
+            value={minutes}
+            options={RANGES.map((value) => ({ value: String(value), label: t('minutes', { n: value }) }))}
+            onChange={setMinutes}
+          />
+        ) : (
+          t('minutes', { n: 10 })
+        )
       }
     >
       {refused !== undefined && <Refusal refused={refused} />}
@@ -99,9 +113,9 @@ function ChartsCard({ service }: { readonly service: string }) {
             format={(value) => `${formatNumber(value, 1)} %`}
           />
           <ul class="legend">
-            {charts.perSecond.map(({ subset }, at) => (
+            {charts.perSecond.map(({ subset }) => (
               <li key={subset}>
-                <span class={`swatch part-${at % 6}`} />
+                <span class={`swatch ${colorOf(subset)}`} />
                 {subset}
               </li>
             ))}

@@ -25,7 +25,11 @@ export function HistoryTab({ service }: { readonly service: string }) {
       {refused !== undefined && <Refusal refused={refused} />}
       {isLoading && <p class="empty">{t('loading')}</p>}
       {told?.result.map(({ datacenter, entries }) => (
-        <Card key={datacenter} title={t('historyIn', { datacenter })} aside={t('entries', { n: entries.length })}>
+        <Card
+          key={datacenter}
+          title={told.result.length === 1 ? t('part.history') : t('historyIn', { datacenter })}
+          aside={t('entries', { n: entries.length })}
+        >
           {entries.length === 0 && <p class="empty">{t('noHistory')}</p>}
           <ol class="team-timeline">
             {entries.slice(0, limit).map((entry) => (

@@ -18,7 +18,7 @@ function TeamPage() {
   const [first, name] = path;
   const title = first === 'services' && name !== undefined ? name : t('title');
   return (
-    <Shell title={title} about={<Head current={first ?? 'services'} />}>
+    <Shell title={title} place={`${first ?? 'services'} ${name ?? ''}`} about={<Head current={first ?? 'services'} />}>
       <View first={first} name={name} />
     </Shell>
   );

@@ -1,25 +1,32 @@
-import { useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { Badge, Notice } from '../kit/badge';
-import { TextField } from '../kit/field';
 import { Card } from '../kit/shell';
 import { useStore } from '../kit/store';
 import { Refusal } from './access';
-import type { PolicyCheck, PolicyRow, PolicyTold } from './answers';
+import { type PolicyCheck, type PolicyRow, type PolicyTold, subsetsOf } from './answers';
 import { facts, ofService, useAsked } from './api';
-import { ChangeView, CheckedWriteDialog, WriteDialog } from './change';
+import { ApplyRow, ChangeView, CheckedWriteDialog, WriteDialog } from './change';
 import { useChecked } from './checked';
+import { DocumentEditor } from './document-editor';
+import { useDraft, type Written } from './drafts';
 import { ago, shortAuthor } from './say';
 import { words as t } from './words';
 
+const LOOK_MS = 10_000;
+const NONE = [] as const;
+
 /** The policy as text: checked while it is edited, with what it would change. */
 export function PolicyTab({ service }: { readonly service: string }) {
-  const { told, refused, isLoading, reload } = useAsked<PolicyTold>(ofService(service, 'policy'));
+  const { told, refused, isLoading, reload } = useAsked<PolicyTold>(ofService(service, 'policy'), LOOK_MS);
   if (isLoading) return <p class="empty">{t('loading')}</p>;
-  if (refused !== undefined && refused.status !== 404) return <Refusal refused={refused} />;
+  const isNone = refused?.status === 404;
+  const refusal = refused !== undefined && !isNone && <Refusal refused={refused} />;
+  if (told === undefined && !isNone) return refusal || null;
   const rows = told?.result.datacenters ?? [];
   const [first] = rows;
   return (
     <>
+      {refusal}
       {told?.result.diverging === true && <Notice tone="warn">{t('divergingHint')}</Notice>}
       <Card title={t('inForce')}>
         {rows.length === 0 ? (
@@ -28,12 +35,7 @@ export function PolicyTab({ service }: { readonly service: string }) {
           rows.map((row) => <InForce key={row.datacenter} row={row} />)
         )}
       </Card>
-      <Editor
-        key={first?.revision ?? 'none'}
-        service={service}
-        text={first?.yaml ?? starter(service)}
-        onDone={reload}
-      />
+      <PolicyEditor service={service} row={first} subsets={subsetsOf(told?.result)} onDone={reload} />
       {typeof first?.document === 'object' && first.document.tombstone !== true && (
         <DeletePolicy service={service} onDone={reload} />
       )}
@@ -95,90 +97,90 @@ function InForce({ row }: { readonly row: PolicyRow }) {
   );
 }
 
-function Editor(props: { readonly service: string; readonly text: string; readonly onDone: () => void }) {
-  const { service, text: initial, onDone } = props;
-  const [text, setText] = useState(initial);
+function PolicyEditor(props: {
+  readonly service: string;
+  readonly row: PolicyRow | undefined;
+  readonly subsets: readonly string[];
+  readonly onDone: () => void;
+}) {
+  const { service, row, subsets, onDone } = props;
+  const [draft, setDraft] = useDraft(`policy ${service}`);
   const [isWriting, setWriting] = useState(false);
-  const isReadOnly = useStore(facts)?.isReadOnly === true;
-  const box = useRef<HTMLDivElement>(null);
-  const isChanged = text !== initial;
-  const asked = useChecked<PolicyCheck>(ofService(service, 'policy/check'), isChanged ? { text } : undefined);
-  const check = isChanged ? asked.told?.result : undefined;
-  const changes = check?.changes ?? [];
-  const from = changes.length === 1 ? changes[0]?.from : undefined;
+  const stands: Written = { revision: row?.revision, text: row?.yaml ?? starter(service) };
+  const base = draft?.base ?? stands;
+  const text = draft?.text ?? stands.text;
+  const isBehind = base.revision !== stands.revision;
+  const body = draft === undefined ? undefined : { text };
+  const asked = useChecked<PolicyCheck>(ofService(service, 'policy/check'), body);
+  // What the text would change, it changes in what stands there.
+  useEffect(() => asked.reload(), [stands.revision]);
+  const check = draft === undefined ? undefined : asked.told?.result;
+  const changes = check?.changes ?? NONE;
+  // What somebody else has written since is not overwritten unseen. With several, each has a revision of its own.
+  const isOne = changes.length === 1;
+  const edit = (next: string): void => setDraft(next === base.text ? undefined : { text: next, base });
   return (
     <Card title={t('text')} aside={check === undefined ? undefined : t(check.isValid ? 'valid' : 'notValid')}>
       <div class="stack">
-        <div ref={box}>
-          <TextField
-            label={t('policyText')}
-            value={text}
-            onInput={setText}
-            rows={24}
-            isMono
-            hint={t('policyTextHint')}
-          />
-        </div>
+        <p class="quiet">{t('policyTextHint')}</p>
+        {isBehind && row !== undefined && (
+          <Behind row={row} onKeep={() => setDraft({ text, base: stands })} onDrop={() => setDraft(undefined)} />
+        )}
+        <DocumentEditor
+          label={t('policyText')}
+          text={text}
+          onText={edit}
+          document="policy"
+          subsets={subsets}
+          problems={check?.problems ?? NONE}
+          warnings={check?.warnings ?? NONE}
+        />
         {asked.refused !== undefined && <Refusal refused={asked.refused} />}
-        <ul class="team-problems" aria-live="polite" aria-label={t('problems')}>
-          {[...(check?.problems ?? []), ...(check?.warnings ?? [])].map((problem, at) => (
-            <li key={problem.message} class={at < (check?.problems.length ?? 0) ? 'bad' : 'warn'}>
-              {problem.line === undefined ? null : (
-                <button type="button" class="button plain" onClick={() => goTo(box.current, problem.line ?? 1)}>
-                  {t('line', { line: problem.line })}
-                </button>
-              )}
-              {problem.message}
-            </li>
-          ))}
-        </ul>
         {changes.map((change) => (
           <ChangeView key={change.datacenter} change={change} isSeveral={changes.length > 1} />
         ))}
-        <div class="row">
-          <button
-            type="button"
-            class="button primary"
-            disabled={isReadOnly || check?.isValid !== true || asked.isLoading}
-            onClick={() => setWriting(true)}
-          >
-            {t('apply')}…
-          </button>
-          <button type="button" class="button" disabled={!isChanged} onClick={() => setText(initial)}>
-            {t('reset')}
-          </button>
-        </div>
+        <ApplyRow
+          canApply={check?.isValid === true && !asked.isLoading && !isBehind}
+          onApply={() => setWriting(true)}
+          onReset={draft === undefined ? undefined : () => setDraft(undefined)}
+        />
       </div>
-      {isWriting && (
+      {isWriting && !isBehind && (
         <CheckedWriteDialog
           title={t('applyPolicy', { service })}
           verb={t('apply')}
           flags={['force', 'allowReshuffle']}
-          asked={{
-            told: asked.told && { ...asked.told, result: changes },
-            refused: asked.refused,
-            isLoading: false,
-            reload: () => {},
-          }}
+          asked={{ ...asked, told: asked.told && { ...asked.told, result: changes } }}
           write={{
             method: 'PUT',
             path: ofService(service, 'policy'),
-            body: { text, ...(typeof from === 'string' ? { ifRevision: from } : {}) },
+            body: { text, ...(isOne ? { ifRevision: base.revision ?? 'none' } : {}) },
           }}
           onClose={() => setWriting(false)}
-          onDone={onDone}
+          onRefused={onDone}
+          onDone={() => {
+            setDraft(undefined);
+            onDone();
+          }}
         />
       )}
     </Card>
   );
 }
 
-/** Puts the cursor at the begin of a line. */
-function goTo(box: HTMLElement | null, line: number): void {
-  const area = box?.querySelector('textarea');
-  if (area == null) return;
-  const lines = area.value.split('\n');
-  const at = lines.slice(0, line - 1).join('\n').length + (line > 1 ? 1 : 0);
-  area.focus();
-  area.setSelectionRange(at, at + (lines[line - 1]?.length ?? 0));
+/** Somebody else has changed what is being edited. */
+function Behind(props: { readonly row: PolicyRow; readonly onKeep: () => void; readonly onDrop: () => void }) {
+  const { number, time, author = '', revision = t('noPolicy') } = props.row;
+  const who = { author: shortAuthor(author), ago: time === undefined ? '' : ago(time), number: number ?? revision };
+  return (
+    <div class="notice warn team-cause" role="alert">
+      <p>{t('changedMeanwhile', who)}</p>
+      <button type="button" class="button" onClick={props.onKeep}>
+        {t('keepMine')}
+      </button>
+      <button type="button" class="button" onClick={props.onDrop}>
+        {t('dropMine')}
+      </button>
+    </div>
+  );
 }

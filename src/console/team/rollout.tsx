@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks';
 import type { AnalysisResult, CheckResult } from '../../ops/rollout/analysis/verdict';
 import { Badge, Notice, type Tone } from '../kit/badge';
-import { formatNumber } from '../kit/i18n';
+import { Chart } from '../kit/chart';
+import { formatMilliseconds, formatNumber } from '../kit/i18n';
 import { Card } from '../kit/shell';
 import { useStore } from '../kit/store';
 import { Table } from '../kit/table';
@@ -9,7 +10,9 @@ import { Refusal } from './access';
 import type { RolloutStatus, RolloutTold } from './answers';
 import { facts, ofService, useAsked } from './api';
 import { WriteDialog } from './change';
+import { Steps } from './rollout-steps';
 import { ago, dateAndTime, shortAuthor, stateTone, stateWord } from './say';
+import { StartRollout } from './start-rollout';
 import { words as t } from './words';
 
 const LOOK_MS = 2_000;
@@ -18,13 +21,23 @@ const LOOK_MS = 2_000;
 export function RolloutTab({ service }: { readonly service: string }) {
   const { told, refused, isLoading, reload } = useAsked<RolloutTold | null>(ofService(service, 'rollout'), LOOK_MS);
   if (isLoading) return <p class="empty">{t('loading')}</p>;
-  if (refused !== undefined) return <Refusal refused={refused} />;
-  if (told === undefined) return null;
-  if (told.result === null) return <Card title={t('part.rollout')}>{t('noRollout')}</Card>;
+  const refusal = refused !== undefined && <Refusal refused={refused} />;
+  if (told === undefined) return refusal || null;
+  if (told.result === null) {
+    return (
+      <>
+        {refusal}
+        <Card title={t('part.rollout')}>{t('noRollout')}</Card>
+        <StartRollout service={service} onDone={reload} />
+      </>
+    );
+  }
   const { status, history } = told.result;
   return (
     <>
+      {refusal}
       <StatusCard {...{ service, status, reload }} />
+      {status.hasEnded && <StartRollout service={service} onDone={reload} />}
       {status.results.length > 0 && <EvidenceCard results={status.results} />}
       <Card title={t('whatHappened')}>
         <Table
@@ -68,7 +81,7 @@ export function RolloutTab({ service }: { readonly service: string }) {
 
 function StatusCard(props: { readonly service: string; readonly status: RolloutStatus; readonly reload: () => void }) {
   const { service, status, reload } = props;
-  const { id, state, step, steps, weight, waitingFor, controller, hasEnded, startedAt, startedBy } = status;
+  const { id, state, weight, waitingFor, controller, hasEnded, startedAt, startedBy } = status;
   return (
     <Card title={id} aside={`${ago(startedAt)}, ${shortAuthor(startedBy)}`}>
       <div class="stack">
@@ -79,17 +92,7 @@ function StatusCard(props: { readonly service: string; readonly status: RolloutS
         </p>
         {waitingFor !== undefined && <Notice tone="warn">{t('waitsFor', { what: waitingFor })}</Notice>}
         {!hasEnded && controller === null && <Notice tone="warn">{t('noController')}</Notice>}
-        <ol class="team-steps" aria-label={t('steps')}>
-          {steps.map((each, at) => (
-            <li
-              key={at}
-              class={at < step || state.kind === 'completed' ? 'done' : at === step ? `now ${state.kind}` : ''}
-              aria-current={at === step && !hasEnded ? 'step' : undefined}
-            >
-              {describeStep(each)}
-            </li>
-          ))}
-        </ol>
+        <Steps steps={status.steps} status={status} />
         <Controls {...{ service, status, reload }} />
       </div>
     </Card>
@@ -134,23 +137,6 @@ function Controls(props: { readonly service: string; readonly status: RolloutSta
   );
 }
 
-/** Of a step: its one key, and what stands there. Steps that this page does not know are shown as they are written. */
-function describeStep(step: RolloutStatus['steps'][number]): string {
-  if ('setWeight' in step) return `${step.setWeight} %`;
-  if ('analysis' in step) return t('stepAnalysis');
-  if ('setRoute' in step) return t('stepRoute', { name: step.setRoute.name });
-  if ('gate' in step) return t('stepGate', { name: step.gate });
-  if ('approval' in step)
-    return [t('stepApproval'), step.approval.note].filter((part) => part !== undefined).join(': ');
-  if ('pause' in step) {
-    const { durationMs } = step.pause;
-    return durationMs === undefined ? t('stepPause') : t('stepPauseFor', { n: formatNumber(durationMs / 1000) });
-  }
-  return Object.entries(step as object)
-    .map(([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(' ');
-}
-
 const VERDICTS: Readonly<Record<string, Tone>> = { pass: 'good', fail: 'bad', error: 'warn', undecided: 'accent' };
 
 /** The newest measurement: what each check says, and how near it is to an alarm. */
@@ -168,10 +154,50 @@ function EvidenceCard({ results }: { readonly results: readonly AnalysisResult[]
             </p>
             <p>{check.message}</p>
             <Evidence check={check} />
+            <Measured name={check.check} results={results} />
           </section>
         ))}
       </div>
     </Card>
+  );
+}
+
+/** What was measured so far, of canary and stable. */
+function Measured({ name, results }: { readonly name: string; readonly results: readonly AnalysisResult[] }) {
+  const measured = results.flatMap(({ atMs, checks }) => {
+    const figures = checks.find(({ check }) => check === name)?.figures;
+    return figures === undefined ? [] : [{ atMs, figures }];
+  });
+  const lines = (['stable', 'canary'] as const).map((subset, part) => {
+    const values = measured.map(({ figures }) => figures[subset] ?? null);
+    return { label: subset, color: `part-${part}`, values };
+  });
+  if (measured.length < 2 || lines.every(({ values }) => values.every((value) => value === null))) return null;
+  const format = name.startsWith('request-duration')
+    ? formatMilliseconds
+    : (share: number): string => `${formatNumber(share * 100, 1)} %`;
+  const newest = lines.map(({ label, values }) => {
+    const last = values.findLast((value) => value !== null);
+    return `${label} ${last === undefined || last === null ? '–' : format(last)}`;
+  });
+  return (
+    <>
+      <Chart
+        label={`${name}: ${newest.join(', ')}`}
+        times={measured.map(({ atMs }) => atMs / 1000)}
+        series={lines}
+        format={format}
+        height={120}
+      />
+      <ul class="legend">
+        {lines.map(({ label, color }) => (
+          <li key={label}>
+            <span class={`swatch ${color}`} />
+            {label}
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }
 

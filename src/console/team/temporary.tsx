@@ -6,7 +6,7 @@ import { Card } from '../kit/shell';
 import { useStore } from '../kit/store';
 import { Table } from '../kit/table';
 import { Refusal } from './access';
-import type { ListedDrill, ListedOverride, PolicyTold } from './answers';
+import { type ListedDrill, type ListedOverride, type PolicyTold, subsetsOf } from './answers';
 import { facts, ofService, useAsked } from './api';
 import { WriteDialog, type WriteDialogProps } from './change';
 import { countdown, shortAuthor } from './say';
@@ -29,8 +29,7 @@ export function ServiceTemporary({ service }: { readonly service: string }) {
   const [turn, setTurn] = useState(0);
   const again = (): void => setTurn(turn + 1);
   const { told } = useAsked<PolicyTold>(ofService(service, 'policy'));
-  const document = told?.result.datacenters[0]?.document;
-  const subsets = typeof document === 'object' ? Object.keys(document.subsets ?? {}) : [];
+  const subsets = subsetsOf(told?.result);
   const isReadOnly = useStore(facts)?.isReadOnly === true;
   return (
     <>
@@ -53,6 +52,15 @@ function Remaining({ ms }: { readonly ms: number }) {
   }, []);
   const left = endsMs - performance.now();
   return left > 0 ? <time role="timer">{countdown(left)}</time> : <Badge>{t('ended')}</Badge>;
+}
+
+/** Of a row: its name says of which. */
+function EndButton({ of, onClick }: { readonly of: string; readonly onClick: () => void }) {
+  return (
+    <button type="button" class="button" aria-label={`${t('end')}… ${of}`} onClick={onClick}>
+      {t('end')}…
+    </button>
+  );
 }
 
 type Ending = Pick<WriteDialogProps, 'title' | 'verb' | 'write'>;
@@ -91,11 +99,7 @@ function Overrides({ of }: { readonly of?: string }) {
               key: 'end',
               label: t('end'),
               render: ({ service }) =>
-                isReadOnly ? null : (
-                  <button type="button" class="button" onClick={() => setEnding(end(service))}>
-                    {t('end')}…
-                  </button>
-                ),
+                isReadOnly ? null : <EndButton of={service} onClick={() => setEnding(end(service))} />,
             },
           ]}
         />
@@ -149,9 +153,7 @@ function Drills({ of }: { readonly of?: string }) {
               // Faults of routes stand in the policy itself.
               render: (row) =>
                 isReadOnly || row.name.startsWith('route ') ? null : (
-                  <button type="button" class="button" onClick={() => setEnding(end(row))}>
-                    {t('end')}…
-                  </button>
+                  <EndButton of={`${row.service} ${row.name}`} onClick={() => setEnding(end(row))} />
                 ),
             },
           ]}

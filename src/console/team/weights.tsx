@@ -4,11 +4,10 @@ import { describeDestination } from '../../policy/places/destination';
 import { Notice } from '../kit/badge';
 import { ShareBar, ShareLegend } from '../kit/shares';
 import { Card } from '../kit/shell';
-import { useStore } from '../kit/store';
 import { Refusal } from './access';
 import type { Change, PolicyTold } from './answers';
-import { facts, ofService, useAsked } from './api';
-import { ChangeView, CheckedWriteDialog } from './change';
+import { ofService, useAsked } from './api';
+import { ApplyRow, ChangeView, CheckedWriteDialog } from './change';
 import { useChecked } from './checked';
 import { words as t } from './words';
 
@@ -26,9 +25,8 @@ export function WeightsCard({ service }: { readonly service: string }) {
   const { told, refused, reload } = useAsked<PolicyTold>(ofService(service, 'policy'), LOOK_MS);
   const [dragged, setDragged] = useState<Dragged | undefined>();
   const [isWriting, setWriting] = useState(false);
-  const isReadOnly = useStore(facts)?.isReadOnly === true;
   const asked = useChecked<readonly Change[]>(ofService(service, 'weight/check'), dragged);
-  if (refused !== undefined) return refused.status === 404 ? null : <Refusal refused={refused} />;
+  if (refused !== undefined && told === undefined) return refused.status === 404 ? null : <Refusal refused={refused} />;
   const [row] = told?.result.datacenters ?? [];
   const document = typeof row?.document === 'object' ? row.document : undefined;
   const split = (document?.routes ?? []).filter((route) => (route.split ?? []).length > 1);
@@ -57,19 +55,11 @@ export function WeightsCard({ service }: { readonly service: string }) {
             {changes.map((change) => (
               <ChangeView key={change.datacenter} change={change} isSeveral={changes.length > 1} />
             ))}
-            <div class="row">
-              <button
-                type="button"
-                class="button primary"
-                disabled={isReadOnly || changes.length === 0 || asked.isLoading}
-                onClick={() => setWriting(true)}
-              >
-                {t('apply')}…
-              </button>
-              <button type="button" class="button" onClick={() => setDragged(undefined)}>
-                {t('reset')}
-              </button>
-            </div>
+            <ApplyRow
+              canApply={changes.length > 0 && !asked.isLoading}
+              onApply={() => setWriting(true)}
+              onReset={() => setDragged(undefined)}
+            />
           </div>
         )}
       </div>
@@ -78,7 +68,7 @@ export function WeightsCard({ service }: { readonly service: string }) {
           title={t('weightTo', { subset: dragged.subset, percent: dragged.percent })}
           verb={t('apply')}
           flags={['force', 'allowReshuffle']}
-          asked={{ ...asked, reload: () => {} }}
+          asked={asked}
           write={{
             method: 'PUT',
             path: ofService(service, 'weight'),

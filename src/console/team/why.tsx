@@ -264,7 +264,7 @@ export function RollbackDialog(props: {
       title={t('backTo', { number })}
       verb={t('rollBack')}
       flags={['force']}
-      asked={{ ...asked, reload: () => {} }}
+      asked={asked}
       write={{ method: 'PUT', path: ofService(service, 'rollback'), body }}
       {...{ onClose, onDone }}
     />

@@ -3,7 +3,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { axeFindings, DESK, isTooWide, PHONE, useBrowser } from '../../support/browser';
 import { policyOf } from '../cli/two-datacenters';
 import { consoleWorld } from './console-world';
+import { focusedEditor, textIn, writeIn } from './editing';
 
+const POLICY = 'The policy, as YAML';
 const world = consoleWorld();
 const browser = useBrowser();
 const EVIL = '"><img src=x onerror="globalThis.pwned=1"><script>globalThis.pwned=1</script>';
@@ -85,6 +87,8 @@ describe('somebody on call', () => {
     await page.keyboard.type('pay');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'payments' }).waitFor();
+    // Reading goes on at the new page, not at the place of a field that is gone.
+    await expect.poll(() => page.evaluate('document.activeElement.id')).toBe('main');
     await page.getByLabel('Labels of the call').focus();
     await page.keyboard.type(`x-user-id=${user}`);
     await page.keyboard.press('Enter');
@@ -154,19 +158,20 @@ describe('what the pages say', () => {
 describe('changing things', () => {
   it('shows what is wrong with a text where it is, then applies it', async () => {
     const page = await open('#/services/orders?part=policy');
-    const text = page.getByLabel('The policy, as YAML');
-    await text.waitFor();
-    const yaml = await text.inputValue();
-    await text.fill(yaml.replace('default: stable', 'default: stabel'));
+    const yaml = await textIn(page, POLICY);
+    await writeIn(page, POLICY, yaml.replace('default: stable', 'default: stabel'));
     const problems = page.getByRole('list', { name: 'Problems' });
     await problems.getByText('default').waitFor();
     expect(await page.getByRole('button', { name: 'Apply…' }).isDisabled()).toBe(true);
-    await problems
-      .getByRole('button', { name: /^Line \d+$/ })
-      .first()
-      .click();
-    expect(await page.evaluate('document.activeElement.tagName')).toBe('TEXTAREA');
-    await text.fill(`${yaml}timeoutMs: 900\n`);
+    const line = problems.getByRole('button', { name: /^Line \d+$/ }).first();
+    const [, number] = (await line.innerText()).split(' ');
+    await line.click();
+    expect(await focusedEditor(page)).toBe(POLICY);
+    // The mark stands beside the line, and the cursor in it.
+    await page.locator('.cm-lint-marker-error').waitFor();
+    expect(await page.locator('.cm-activeLine').innerText()).toContain('stabel');
+    expect(yaml.split('\n')[Number(number) - 1]).toContain('default: stable');
+    await writeIn(page, POLICY, `${yaml}timeoutMs: 900\n`);
     await page.getByText('+ timeoutMs: 900').waitFor();
     await page.getByRole('button', { name: 'Apply…' }).click();
     await page.getByRole('dialog').getByLabel('Why').fill('a limit');
@@ -212,7 +217,7 @@ describe('changing things', () => {
     await page.getByRole('dialog').getByLabel('Why').fill('no canaries any more');
     await page.keyboard.press('Enter');
     await page.getByText('Written in local: number 2').waitFor();
-    await expect.poll(() => page.getByLabel('The policy, as YAML').inputValue()).toContain('tombstone: true');
+    await expect.poll(() => textIn(page, POLICY)).toContain('tombstone: true');
     expect(await page.getByRole('button', { name: 'Delete the policy…' }).count()).toBe(0);
   });
 
@@ -235,6 +240,52 @@ describe('changing things', () => {
     await page.keyboard.press('Enter');
     await page.getByText('No overrides.').waitFor();
     expect(await command('override', 'list')).toEqual([]);
+  });
+});
+
+describe('what runs for a while', () => {
+  it('is a drill, which is started, shown and ended as the command would', async () => {
+    const page = await open('#/services/orders?part=temporary');
+    await page.getByLabel('Attempts at').selectOption('canary');
+    await page.getByLabel('Fail with').selectOption('INTERNAL');
+    const percent = page.getByLabel('Percent', { exact: true });
+    await percent.fill('0');
+    expect(await page.getByRole('button', { name: 'Start a drill…' }).isDisabled()).toBe(true);
+    await percent.fill('12.5');
+    await page.getByRole('button', { name: 'Start a drill…' }).click();
+    await page.getByRole('dialog').getByLabel('Why').fill('do they notice?');
+    await page.keyboard.press('Enter');
+    const row = page.getByRole('region', { name: 'Drills' }).locator('tbody tr');
+    await row.waitFor();
+    const said = await row.innerText();
+    for (const part of ['12.5 % → canary: INTERNAL, stops above 5 % failed', 'do they notice?', 'min']) {
+      expect(said).toContain(part);
+    }
+    expect(await command('drill', 'list')).toMatchObject([
+      { service: 'orders', fault: { in: 'canary', abort: 'INTERNAL', percent: 12.5, reason: 'do they notice?' } },
+    ]);
+    await row.getByRole('button', { name: 'End…' }).click();
+    await page.getByRole('dialog').getByLabel('Why').fill('they do');
+    await page.keyboard.press('Enter');
+    await page.getByText('No drills.').waitFor();
+    expect(await command('drill', 'list')).toEqual([]);
+  });
+
+  it('is a lane, with what serves it and what it falls back to', async () => {
+    await serve('laned', { meta: { lane: 'pr-42' } });
+    await world.apply({ ...policyOf('laned', 5), lanes: { by: 'x-lane', meta: 'lane', fallback: 'stable' } }, 'lanes');
+    const listed = (await command('lane', 'list')) as {
+      lane: string;
+      services: { service: string; usable: number }[];
+    }[];
+    expect(listed).toHaveLength(1);
+    const page = await open('#/lanes');
+    const row = page.getByRole('region', { name: 'Lanes' }).locator('tbody tr');
+    await row.waitFor();
+    const said = await row.innerText();
+    for (const part of ['pr-42', 'x-lane', `laned ${listed[0]?.services[0]?.usable}/3`, 'never']) {
+      expect(said).toContain(part);
+    }
   });
 });
 
