@@ -323,6 +323,26 @@ describe('a link', () => {
     await expect.poll(() => stateOf(other)).toEqual(expected);
   });
 
+  it('is read before anything can be changed, however long that takes', async () => {
+    const page = await browser.open('about:blank');
+    await page.addInitScript(`
+      const Real = DecompressionStream;
+      globalThis.DecompressionStream = function (format) {
+        const transform = (chunk, out) => new Promise((resolve) => {
+          setTimeout(() => resolve(out.enqueue(chunk)), 1_500);
+        });
+        const slow = new TransformStream({ transform });
+        return { writable: slow.writable, readable: slow.readable.pipeThrough(new Real(format)) };
+      };
+    `);
+    await page.goto(await addressOf({ policy: SPLIT(7) }));
+    await page.getByText('Nothing is sent anywhere').waitFor();
+    await page.waitForTimeout(500);
+    expect(await page.locator('main').getByRole('textbox').count()).toBe(0);
+    await page.getByRole('slider', { name: 'canary in route everyone' }).fill('30');
+    await expect.poll(() => stateOf(page)).toMatchObject({ policy: SPLIT(30), before: SPLIT(7) });
+  });
+
   it('is refused when it cannot be read, with an example in its place', async () => {
     const bad = {
       garbage: '#p=%%%',
