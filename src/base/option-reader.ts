@@ -1,6 +1,6 @@
 import { GraylaneError, type GraylaneErrorCode } from './errors';
 import { isRecord } from './is-record';
-import { shorten } from './shorten';
+import { shorten, showValue } from './shorten';
 import { nearest } from './spelling';
 
 interface NumberRule {
@@ -56,7 +56,7 @@ export class OptionReader {
   text(key: string, pattern: RegExp, expected: string): string | undefined {
     const value = this.#given[key];
     if (typeof value === 'string' && pattern.test(value)) return value;
-    this.problem(key, show(value), expected);
+    this.problem(key, showValue(value), expected);
     return undefined;
   }
 
@@ -65,7 +65,7 @@ export class OptionReader {
     if (value === undefined) return [];
     const isText = (each: unknown): each is string => typeof each === 'string' && /^[^\p{Cc}]+$/u.test(each);
     if (Array.isArray(value) && value.every(isText)) return [...value];
-    this.problem(key, show(value), 'a list of strings without control characters');
+    this.problem(key, showValue(value), 'a list of strings without control characters');
     return [];
   }
 
@@ -76,28 +76,28 @@ export class OptionReader {
     if (value === undefined && rule.fallback !== undefined) return rule.fallback;
     const isRight = typeof value === 'number' && value >= rule.low && value <= rule.high;
     if (isRight && (rule.isInteger !== true || Number.isInteger(value))) return value;
-    this.problem(key, show(value), `${rule.low}..${rule.high}`);
+    this.problem(key, showValue(value), `${rule.low}..${rule.high}`);
     return rule.fallback;
   }
 
   flag(key: string, fallback = false): boolean {
     const value = this.#given[key];
     if (value === undefined) return fallback;
-    if (typeof value !== 'boolean') this.problem(key, show(value), 'true or false');
+    if (typeof value !== 'boolean') this.problem(key, showValue(value), 'true or false');
     return value === true;
   }
 
   oneOf<T extends string>(key: string, values: readonly T[], fallback: T): T {
     const value = this.#given[key] ?? fallback;
     if (values.includes(value as T)) return value as T;
-    this.problem(key, show(value), values.join(', '));
+    this.problem(key, showValue(value), values.join(', '));
     return fallback;
   }
 
   record(key: string): Readonly<Record<string, unknown>> {
     const value = this.#given[key];
     if (value === undefined || isRecord(value)) return value ?? {};
-    this.problem(key, show(value), 'strings by name');
+    this.problem(key, showValue(value), 'strings by name');
     return {};
   }
 
@@ -121,11 +121,6 @@ export class OptionReader {
   #pathOf(key: string): string {
     return this.#path === '' ? key : `${this.#path}.${key}`;
   }
-}
-
-function show(value: unknown): string {
-  if (value === undefined) return 'missing';
-  return typeof value === 'number' ? String(value) : (JSON.stringify(value)?.slice(0, 80) ?? typeof value);
 }
 
 /** Of one object; of the rest, how many there are. */

@@ -11,3 +11,17 @@ export function shortenMiddle(text: string, most: number): string {
   const half = (most - 3) >> 1;
   return `${text.slice(0, half)}...${text.slice(-half)}`;
 }
+
+const VALUE_CHARACTERS = 80;
+
+/** What is shown of a value that may be anything: at most 80 characters. Never throws, whatever the value does. */
+export function showValue(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (typeof value === 'number') return String(value);
+  try {
+    return JSON.stringify(value)?.slice(0, VALUE_CHARACTERS) ?? typeof value;
+  } catch {
+    // A BigInt, a circle, a `toJSON` that throws.
+    return typeof value;
+  }
+}

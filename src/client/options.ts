@@ -7,7 +7,7 @@ import type { Logger, PinoLogger } from '../base/logger';
 import { META_KEY, SERVICE_NAME } from '../base/names';
 import { OptionReader } from '../base/option-reader';
 import type { Random } from '../base/random';
-import { shorten } from '../base/shorten';
+import { shorten, showValue } from '../base/shorten';
 import { readTrustedKeys, type TrustedKeys } from '../base/signing-keys';
 import type { ConsulOptions } from '../consul/options';
 import type { PolicyDocument } from '../policy/document';
@@ -205,7 +205,7 @@ export function parseOptions(
   if (datacenters !== undefined && datacenters !== 'all') {
     const isList = Array.isArray(datacenters) && datacenters.every((name) => typeof name === 'string' && name !== '');
     if (!isList || datacenters.length === 0 || new Set(datacenters).size !== datacenters.length) {
-      read.problem('datacenters', JSON.stringify(datacenters), 'a list of distinct names, or "all"');
+      read.problem('datacenters', showValue(datacenters), 'a list of distinct names, or "all"');
     }
   }
   const { problems } = read;
@@ -268,7 +268,7 @@ function serviceNameOf(
   if (typeof stated === 'string' && SERVICE_NAME.test(stated)) return stated;
   const where = option === undefined ? 'GRAYLANE_SERVICE' : 'serviceName';
   const expected = 'a service name of 1..255 letters, digits, -, _ and .';
-  problems.push(`${where}: ${JSON.stringify(stated)?.slice(0, 80)} (expected: ${expected})`);
+  problems.push(`${where}: ${showValue(stated)} (expected: ${expected})`);
   return undefined;
 }
 
@@ -317,7 +317,7 @@ function zoneOf(problems: string[], option: unknown, variable: string | undefine
   if (zone === undefined || (from === 'environment' && zone === '')) return undefined;
   if (typeof zone === 'string' && zone !== '' && zone.length <= 256 && !/\p{Cc}/u.test(zone)) return { zone, from };
   const where = from === 'option' ? 'zone' : 'GRAYLANE_ZONE';
-  problems.push(`${where}: ${JSON.stringify(zone)?.slice(0, 80)} (expected: 1..256 characters, none of control)`);
+  problems.push(`${where}: ${showValue(zone)} (expected: 1..256 characters, none of control)`);
   return undefined;
 }
 
@@ -329,7 +329,7 @@ function stateDirectory(
   if (given === false) return undefined;
   if (given === undefined) return stateHome === undefined || stateHome === '' ? undefined : join(stateHome, 'graylane');
   if (typeof given === 'string' && given !== '') return given;
-  problems.push(`stateDirectory: ${JSON.stringify(given)} (expected: a path, or false)`);
+  problems.push(`stateDirectory: ${showValue(given)} (expected: a path, or false)`);
   return undefined;
 }
 
@@ -339,7 +339,7 @@ function authorityMetaKey(problems: string[], given: unknown): string | undefine
   if (typeof fromMeta === 'string' && META_KEY.test(fromMeta) && Object.keys(rest).length === 0) {
     return fromMeta;
   }
-  problems.push(`authority: ${JSON.stringify(given)} (expected: { fromMeta: a key of Consul service meta })`);
+  problems.push(`authority: ${showValue(given)} (expected: { fromMeta: a key of Consul service meta })`);
   return undefined;
 }
 
@@ -347,7 +347,7 @@ function telemetryOptions(problems: string[], given: GraylaneOptions['telemetry'
   if (given === false) return { traces: false, metrics: false };
   if (given === undefined) return {};
   if (typeof given !== 'object' || given === null) {
-    problems.push(`telemetry: ${JSON.stringify(given)} (expected: an object, or false)`);
+    problems.push(`telemetry: ${showValue(given)} (expected: an object, or false)`);
     return {};
   }
   const read = new OptionReader(given, 'telemetry', TELEMETRY_KEYS, problems);

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { showValue } from '../base/shorten';
 
 /** One place where a Consul agent answers. */
 export interface AgentAddress {
@@ -14,21 +15,21 @@ const EXPECTED = '(expected: http://host:port, https://host:port, host:port or u
 
 /** The address, or what is wrong with it as `value (expected: ...)`. */
 export function parseAgentAddress(text: unknown, defaultScheme: 'http' | 'https'): AgentAddress | string {
-  if (typeof text !== 'string' || text === '') return `${JSON.stringify(text) ?? String(text)} ${EXPECTED}`;
+  if (typeof text !== 'string' || text === '') return `${showValue(text)} ${EXPECTED}`;
   if (text.startsWith('unix://')) {
     const socketPath = text.slice('unix://'.length);
-    if (!socketPath.startsWith('/')) return `${JSON.stringify(text)} ${EXPECTED}`;
+    if (!socketPath.startsWith('/')) return `${showValue(text)} ${EXPECTED}`;
     return { text, baseUrl: 'http://localhost/v1', socketPath };
   }
   const withScheme = text.includes('://') ? text : `${defaultScheme}://${text}`;
-  if (!URL.canParse(withScheme)) return `${JSON.stringify(text)} ${EXPECTED}`;
+  if (!URL.canParse(withScheme)) return `${showValue(text)} ${EXPECTED}`;
   const url = new URL(withScheme);
   // The text may hold a password: it is not repeated.
   if (url.username !== '' || url.password !== '')
     return `(not shown) ${EXPECTED.replace(')', ', without credentials)')}`;
   const isHttp = url.protocol === 'http:' || url.protocol === 'https:';
   if (!isHttp || url.hostname === '' || url.port === '0' || url.search !== '' || url.hash !== '') {
-    return `${JSON.stringify(text)} ${EXPECTED}`;
+    return `${showValue(text)} ${EXPECTED}`;
   }
   const path = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
   return { text: `${url.origin}${path}`, baseUrl: `${url.origin}${path}/v1`, socketPath: undefined };

@@ -1,3 +1,5 @@
+import { showValue } from '../base/shorten';
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** An empty variable counts as one that is not set. */
@@ -15,6 +17,6 @@ export function flagIn(env: Environment, name: string, problems: string[]): bool
   if (text === undefined) return undefined;
   if (/^(1|t|true)$/i.test(text)) return true;
   if (/^(0|f|false)$/i.test(text)) return false;
-  problems.push(`${name}: ${JSON.stringify(text)} (expected: true or false)`);
+  problems.push(`${name}: ${showValue(text)} (expected: true or false)`);
   return undefined;
 }

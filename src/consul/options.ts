@@ -1,6 +1,7 @@
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
 import { OptionReader } from '../base/option-reader';
+import { showValue } from '../base/shorten';
 import { type AgentAddress, parseAgentAddress } from './address';
 import { type Environment, flagIn, textIn } from './environment';
 import { type ConsulTlsOptions, type ParsedTlsOptions, parseTlsOptions } from './tls';
@@ -158,6 +159,6 @@ function parseName(
   if (given === undefined || given === '') return {};
   if (typeof given === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(given)) return { [parameter]: given };
   const path = options[key] === undefined ? variable : `consul.${key}`;
-  problems.push(`${path}: ${JSON.stringify(given) ?? String(given)} (expected: a name of letters, digits, - and _)`);
+  problems.push(`${path}: ${showValue(given)} (expected: a name of letters, digits, - and _)`);
   return {};
 }

@@ -131,9 +131,10 @@ function path(
 ): TlsSource | undefined {
   const value: unknown = tls[key];
   if (value === undefined) return undefined;
-  const isPath = typeof value === 'string' && value !== '' && !value.includes('-----BEGIN ') && !value.includes('\0');
+  const text = typeof value === 'string' ? value : '';
+  const isPath = text !== '' && !text.includes('-----BEGIN ') && !text.includes('\0');
   if (!isPath) problems.push(`consul.tls.${key}: (not shown) (expected: the path of a ${kind})`);
-  return { kind, from: `consul.tls.${key}`, path: String(value) };
+  return { kind, from: `consul.tls.${key}`, path: text };
 }
 
 function fromEnv(kind: 'file' | 'folder', name: string, env: Environment): TlsSource | undefined {

@@ -35,8 +35,9 @@ function choose(
   if (file !== undefined) {
     if (typeof file !== 'string' || file === '' || file.includes('\0')) {
       problems.push(`${filePath}: (not shown) (expected: the path of a file)`);
+      return undefined;
     }
-    return { kind: 'file', path: String(file) };
+    return { kind: 'file', path: file };
   }
   if (token === undefined || token === '') return undefined;
   if (typeof token === 'function') return { kind: 'function', get: token as () => string | Promise<string> };

@@ -8,6 +8,7 @@ import { isRecord } from '../base/is-record';
 import type { Logger } from '../base/logger';
 import { META_KEY, PORT_NAME, SERVICE_NAME } from '../base/names';
 import { OptionReader } from '../base/option-reader';
+import { showValue } from '../base/shorten';
 import { bareAddress } from '../consul/address';
 import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../consul/options';
 import { type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain';
@@ -158,7 +159,7 @@ function readDirectory(read: OptionReader, given: unknown, home: string | undefi
   if (given === false) return false;
   if (given === undefined) return home === undefined || home === '' ? undefined : join(home, 'graylane');
   if (typeof given === 'string' && given !== '' && !given.includes('\0')) return given;
-  read.problem('stateDirectory', JSON.stringify(given)?.slice(0, 80) ?? typeof given, 'a path, or false');
+  read.problem('stateDirectory', showValue(given), 'a path, or false');
   return undefined;
 }
 
@@ -169,7 +170,7 @@ function readPorts(read: OptionReader, port: number): Readonly<Record<string, nu
     const path = `ports[${JSON.stringify(name.slice(0, 80))}]`;
     const isNumber = typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
     if (!PORT_NAME.test(name)) read.problem(path, 'name', 'letters, digits, "_", "." and "-"');
-    else if (!isNumber) read.problem(path, String(value).slice(0, 80), '1..65535');
+    else if (!isNumber) read.problem(path, showValue(value), '1..65535');
     else ports[name] = value;
   }
   if (!Object.values(ports).includes(port))
@@ -215,7 +216,7 @@ function readCheck(
 ): Required<InstanceCheck> {
   const options: Partial<InstanceCheck> | null = typeof asked === 'string' ? { type: asked } : asked;
   if (options === null || !CHECKS.some((known) => known === options.type)) {
-    read.problem('check', String(typeof asked === 'string' ? asked : options?.type), CHECKS.join(', '));
+    read.problem('check', showValue(typeof asked === 'string' ? asked : options?.type), CHECKS.join(', '));
     return { type: 'none' };
   }
   if (options.type === 'none') return { type: 'none' };

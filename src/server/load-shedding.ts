@@ -4,6 +4,7 @@ import type * as Telemetry from '@opentelemetry/api';
 import type { Counter } from '@opentelemetry/api';
 import { consoleLogger, type Logger, type PinoLogger, safeLogger, toLogger } from '../base/logger';
 import { OptionReader } from '../base/option-reader';
+import { showValue } from '../base/shorten';
 import { CallQueue, CRITICALITIES, type Criticality, type WaitingCall } from './call-queue';
 
 /** A call as {@link LoadSheddingOptions.criticalityOf} sees it, before its handler. */
@@ -191,7 +192,7 @@ function parse(options: LoadSheddingOptions): ParsedLoadShedding {
   const exempt = read.texts('exempt');
   for (const each of exempt) {
     if (/^\/[^/]+\/[^/]*$/.test(each)) continue;
-    read.problem('exempt', each, '/package.Service/Method, or a prefix that ends in /');
+    read.problem('exempt', showValue(each), '/package.Service/Method, or a prefix that ends in /');
   }
   if (criticalityOf !== undefined && typeof criticalityOf !== 'function') {
     read.problem('criticalityOf', typeof criticalityOf, 'a function');

@@ -1,6 +1,7 @@
 import type { Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
 import { OptionReader } from '../../base/option-reader';
+import { showValue } from '../../base/shorten';
 
 /** What is made of an answer of the registry that suddenly lists far less than before. */
 export interface ProtectionOptions {
@@ -52,7 +53,7 @@ export function parseProtection(problems: string[], given: ProtectionOptions | f
   if (given === false) return NO_PROTECTION;
   const isObject: boolean = isRecord(given);
   if (!isObject) {
-    problems.push(`protection: ${JSON.stringify(given)} (expected: an object, or false)`);
+    problems.push(`protection: ${showValue(given)} (expected: an object, or false)`);
     return DEFAULT_PROTECTION;
   }
   const read = new OptionReader(given, 'protection', Object.keys(DEFAULT_PROTECTION), problems);
@@ -62,7 +63,7 @@ export function parseProtection(problems: string[], given: ProtectionOptions | f
   };
   const except = given.except ?? [];
   if (!Array.isArray(except) || !except.every((name) => typeof name === 'string' && name !== '')) {
-    read.problem('except', JSON.stringify(except), 'a list of service names');
+    read.problem('except', showValue(except), 'a list of service names');
   }
   return {
     confirmations: number('confirmations'),

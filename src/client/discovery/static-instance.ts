@@ -1,7 +1,7 @@
 import type { Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
 import { sameItems } from '../../base/same-items';
-import { shorten } from '../../base/shorten';
+import { shorten, showValue } from '../../base/shorten';
 import { bareAddress } from '../../consul/address';
 import { sameMeta } from '../../consul/health-answer';
 
@@ -107,11 +107,11 @@ export function isMadeOf(instance: Instance, given: unknown, defaultDatacenter: 
 
 /** Every problem of one entry of a list, as `path: value (expected: ...)`. */
 export function problemsOf(given: unknown, path: string, at: number): readonly string[] {
-  if (!isRecord(given)) return [`${path}[${at}]: ${show(given)} (expected: an instance such as {address, port})`];
+  if (!isRecord(given)) return [`${path}[${at}]: ${showValue(given)} (expected: an instance such as {address, port})`];
   let problems: string[] | undefined;
   const tell = (key: string, expected: string): void => {
     problems ??= [];
-    problems.push(`${path}[${at}].${shorten(key)}: ${show(given[key])} (expected: ${expected})`);
+    problems.push(`${path}[${at}].${shorten(key)}: ${showValue(given[key])} (expected: ${expected})`);
   };
   // One of them tells what there is.
   const unknown = Object.keys(given).find((key) => !KNOWN.has(key));
@@ -151,9 +151,4 @@ function isAddress(value: unknown): boolean {
 
 export function isTexts(value: unknown): boolean {
   return isRecord(value) && Object.values(value).every((one) => typeof one === 'string');
-}
-
-/** A value as a message shows it. */
-export function show(value: unknown): string {
-  return typeof value === 'number' ? String(value) : (JSON.stringify(value)?.slice(0, 80) ?? String(value));
 }

@@ -3,10 +3,11 @@ import type { Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
 import { type Logger, silentLogger } from '../../base/logger';
 import { throwProblems } from '../../base/option-reader';
+import { showValue } from '../../base/shorten';
 import { isSameInstance } from '../../consul/health-answer';
 import { createListedServices, DEFAULT_DATACENTER } from './listed-services';
 import type { Source } from './source';
-import { buildInstance, isMadeOf, problemsOf, type StaticInstance, type StaticServices, show } from './static-instance';
+import { buildInstance, isMadeOf, problemsOf, type StaticInstance, type StaticServices } from './static-instance';
 
 interface StaticSourceOptions {
   /** The local one first. Default: `local`; others that instances name follow by name. */
@@ -91,7 +92,7 @@ export function parseStaticList(
   former: StaticList | undefined,
 ): { readonly list: StaticList; readonly problems: readonly string[] } {
   if (!Array.isArray(list)) {
-    return { list: EMPTY, problems: [`${path}: ${show(list)} (expected: a list of instances)`] };
+    return { list: EMPTY, problems: [`${path}: ${showValue(list)} (expected: a list of instances)`] };
   }
   const problems: string[] = [];
   let unsound = 0;

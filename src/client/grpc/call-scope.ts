@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { context } from '@opentelemetry/api';
 import { GraylaneError } from '../../base/errors';
+import { showValue } from '../../base/shorten';
 import type { ForceSelector } from '../../policy/plan';
 import { withBaggage } from '../propagation/baggage';
 import { type ContextRunner, type IncomingContexts, IncomingLabels } from '../propagation/incoming-labels';
@@ -83,7 +84,7 @@ function checkScope(scope: CallScope): void {
 }
 
 function refuse(key: string, value: unknown, expected: string): never {
-  throw new GraylaneError('INVALID_OPTION', `with.${key}: ${String(value).slice(0, 80)} (expected: ${expected})`);
+  throw new GraylaneError('INVALID_OPTION', `with.${key}: ${showValue(value)} (expected: ${expected})`);
 }
 
 /** What became of one call, for `graylane.with({ observe })`. Plain data. */

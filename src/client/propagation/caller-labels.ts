@@ -1,5 +1,6 @@
 import type { PeerCertificate } from 'node:tls';
 import type { OptionReader } from '../../base/option-reader';
+import { showValue } from '../../base/shorten';
 import { labelKeyFault } from '../../policy/label-key';
 import { cidrTest, isCidr } from '../../policy/matchers/cidr';
 
@@ -48,12 +49,12 @@ export function readCallerOptions(read: OptionReader, accepted: readonly string[
     if (value === undefined) return undefined;
     const key = typeof value === 'string' ? value.toLowerCase() : '';
     const fault = labelKeyFault(key) ?? (accepted.includes(key) ? 'a key that no caller may set by accept' : undefined);
-    if (fault !== undefined) inner.problem(name, JSON.stringify(value)?.slice(0, 80) ?? typeof value, fault);
+    if (fault !== undefined) inner.problem(name, showValue(value), fault);
     return key;
   };
   const proxies = inner.texts('trustedProxies');
   for (const [index, block] of proxies.entries()) {
-    if (!isCidr(block)) inner.problem(`trustedProxies[${index}]`, JSON.stringify(block), 'a block such as 10.0.0.0/8');
+    if (!isCidr(block)) inner.problem(`trustedProxies[${index}]`, showValue(block), 'a block such as 10.0.0.0/8');
   }
   const isTrusted = proxies.length === 0 ? () => false : cidrTest(proxies);
   return { address: keyOf('address'), identity: keyOf('identity'), isTrusted };

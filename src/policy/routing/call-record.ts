@@ -1,4 +1,5 @@
 import { isRecord } from '../../base/is-record';
+import { showValue } from '../../base/shorten';
 import type { ForceSelector } from '../plan';
 
 /**
@@ -37,21 +38,21 @@ export function parseCallRecord(line: string): CallRecord | string {
   try {
     value = JSON.parse(line);
   } catch {
-    return `${shown(line)} (expected: a JSON object)`;
+    return `${showValue(line)} (expected: a JSON object)`;
   }
-  if (!isRecord(value)) return `${shown(line)} (expected: a JSON object)`;
+  if (!isRecord(value)) return `${showValue(line)} (expected: a JSON object)`;
   const { service, method, labels = {}, stickyKey, force } = value;
   if (typeof method !== 'string' || !method.startsWith('/')) {
-    return `method: ${shown(method)} (expected: /package.Service/Method)`;
+    return `method: ${showValue(method)} (expected: /package.Service/Method)`;
   }
-  if (!isRecord(labels)) return `labels: ${shown(labels)} (expected: strings by key)`;
+  if (!isRecord(labels)) return `labels: ${showValue(labels)} (expected: strings by key)`;
   const wrong = Object.entries(labels).find(([, label]) => typeof label !== 'string');
-  if (wrong !== undefined) return `labels.${wrong[0]}: ${shown(wrong[1])} (expected: a string)`;
+  if (wrong !== undefined) return `labels.${wrong[0]}: ${showValue(wrong[1])} (expected: a string)`;
   if (stickyKey !== undefined && typeof stickyKey !== 'string') {
-    return `stickyKey: ${shown(stickyKey)} (expected: a string)`;
+    return `stickyKey: ${showValue(stickyKey)} (expected: a string)`;
   }
   if (force !== undefined && !isForce(force)) {
-    return `force: ${shown(force)} (expected: ${FORCE_KEYS.join(', ')} as strings, strict)`;
+    return `force: ${showValue(force)} (expected: ${FORCE_KEYS.join(', ')} as strings, strict)`;
   }
   return {
     ...(typeof service === 'string' ? { service } : {}),
@@ -67,8 +68,4 @@ function isForce(value: unknown): value is ForceSelector {
   return Object.entries(value).every(([key, one]) =>
     key === 'strict' ? typeof one === 'boolean' : FORCE_KEYS.includes(key) && typeof one === 'string',
   );
-}
-
-function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
 }
