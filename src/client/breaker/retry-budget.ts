@@ -1,4 +1,6 @@
-const BUCKETS = 10;
+const SECONDS = 10;
+/** The second of now and the ten before it: with fewer, some ten seconds would hold more than their share. */
+const BUCKETS = SECONDS + 1;
 const BUCKET_MS = 1000;
 /** What each bucket counts: calls that began and that ended, retries, and of these the ones that `takeRetry` drew. */
 const BEGUN = 0;
@@ -34,7 +36,7 @@ export class RetryBudget {
   #inFlight = 0;
   /** Seconds since the clock's zero of the newest bucket. */
   #second = Number.NEGATIVE_INFINITY;
-  /** What was counted in each of the last ten seconds, and in all of them. */
+  /** What was counted in each second of the window, and in all of them. */
   readonly #buckets = new Float64Array(BUCKETS * SERIES);
   readonly #sums = new Float64Array(SERIES);
 
@@ -48,7 +50,7 @@ export class RetryBudget {
     this.#minPerSecond = rules.minPerSecond;
   }
 
-  /** Retries of the last ten seconds. */
+  /** Retries of the last ten seconds, and of the part of a second before them that the window has. */
   get retries(): number {
     return this.#sums[RETRIES] as number;
   }
@@ -118,7 +120,7 @@ export class RetryBudget {
 
   /** The larger of the two, not their sum: otherwise a service that fails altogether would get both. */
   #allowed(isBroken: boolean): number {
-    const floor = BUCKETS * this.#minPerSecond * (isBroken ? BROKEN_FACTOR : 1);
+    const floor = SECONDS * this.#minPerSecond * (isBroken ? BROKEN_FACTOR : 1);
     return Math.max((this.calls * this.#percent) / 100, floor);
   }
 

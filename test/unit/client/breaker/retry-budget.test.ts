@@ -31,9 +31,9 @@ describe('the retry budget', () => {
     expect(retries(budget, 0)).toBe(5);
     calls(budget, 1, 9_000);
     expect(retries(budget, 9_000)).toBe(0);
-    expect(retries(budget, 10_000)).toBe(5);
-    calls(budget, 50, 10_000);
-    expect(retries(budget, 10_000)).toBe(5);
+    expect(retries(budget, 11_000)).toBe(5);
+    calls(budget, 50, 11_000);
+    expect(retries(budget, 11_000)).toBe(5);
   });
 
   it.each([
@@ -53,6 +53,27 @@ describe('the retry budget', () => {
     }
     expect(attempts / count).toBeLessThanOrEqual(most);
   });
+
+  it.each([0, 0.3, 0.7, 0.95].flatMap((phase) => [1, 5, 50, 150].map((perSecond) => [perSecond, phase] as const)))(
+    '%f calls/s from %f s after a second on: a fifth, or five, in any ten seconds',
+    (perSecond, phase) => {
+      const budget = new RetryBudget({ percent: 20, minPerSecond: 0.5 });
+      const retriedAtMs: number[] = [];
+      for (let call = 0; call < 60 * perSecond; call += 1) {
+        const nowMs = phase * 1_000 + (call * 1_000) / perSecond;
+        calls(budget, 1, nowMs);
+        if (budget.tryRetry(nowMs)) retriedAtMs.push(nowMs);
+      }
+      const most = Math.max(
+        5,
+        ...retriedAtMs.map((fromMs) => retriedAtMs.filter((at) => at >= fromMs && at < fromMs + 10_000).length),
+      );
+      // The window has up to eleven seconds, whose fifth it is.
+      expect(most).toBeLessThanOrEqual(Math.max(5, 0.2 * 11 * perSecond));
+      const inTwenty = retriedAtMs.filter((at) => at < phase * 1_000 + 20_000).length;
+      expect(1 + inTwenty / (20 * perSecond)).toBeLessThanOrEqual(perSecond === 1 ? 1.5 : 1.2);
+    },
+  );
 
   it('mends what one instance fails until its breaker opens, however few the calls', () => {
     const budget = new RetryBudget({ percent: 20, minPerSecond: 0.5 });
@@ -108,7 +129,7 @@ describe('the retry budget', () => {
     for (let time = 0; time < 5; time += 1) budget.takeRetry(0);
     calls(budget, 100, 9_000);
     expect(retries(budget, 9_000)).toBe(10);
-    expect(retries(budget, 10_000)).toBe(10);
+    expect(retries(budget, 11_000)).toBe(10);
   });
 
   it('has twenty times the floor for what broke off, as a lost connection takes all calls under way', () => {
@@ -127,9 +148,9 @@ describe('the retry budget', () => {
     calls(budget, 10, 0);
     expect(retries(budget, 0)).toBe(5);
     expect(retries(budget, 9_999)).toBe(0);
-    calls(budget, 2, 10_000);
+    calls(budget, 2, 11_000);
     expect(budget.retries).toBe(0);
-    expect(retries(budget, 10_000)).toBe(1);
+    expect(retries(budget, 11_000)).toBe(1);
   });
 
   it('takes back what reached nobody, once', () => {
@@ -165,7 +186,7 @@ describe('the retry budget', () => {
         for (const { waitMs, kind } of steps) {
           nowMs += waitMs;
           const second = Math.floor(nowMs / 1000);
-          retried = retried.filter((one) => one > second - 10);
+          retried = retried.filter((one) => one > second - 11);
           if (kind === 'begin') {
             budget.callStarted(nowMs);
             all.push({ from: second, to: Number.POSITIVE_INFINITY });
@@ -175,8 +196,8 @@ describe('the retry budget', () => {
             budget.callEnded(nowMs);
             running.to = second;
           } else if (kind === 'retry') {
-            const alive = all.filter(({ to }) => to > second - 10);
-            const begun = all.filter(({ from }) => from > second - 10).length;
+            const alive = all.filter(({ to }) => to > second - 11);
+            const begun = all.filter(({ from }) => from > second - 11).length;
             const running = alive.filter(({ to }) => to === Number.POSITIVE_INFINITY).length;
             const counted = Math.max(begun, alive.length - running, running);
             const allowed = Math.max((counted * percent) / 100, 10 * minPerSecond);
