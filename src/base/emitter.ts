@@ -1,4 +1,5 @@
 import { captureRejectionSymbol, EventEmitter } from 'node:events';
+import { showError } from './shorten';
 
 /** Ends a subscription: a function, and also `using` it. Idempotent. */
 export interface Subscription {
@@ -72,6 +73,6 @@ function warnOnce(): (error: unknown) => void {
   return (error) => {
     if (isReported) return;
     isReported = true;
-    process.emitWarning(`a listener inside graylane failed: ${String(error)}`, 'GraylaneWarning');
+    process.emitWarning(`a listener inside graylane failed: ${showError(error)}`, 'GraylaneWarning');
   };
 }

@@ -1,4 +1,5 @@
 import { settled } from './emitter';
+import { showError } from './shorten';
 
 /**
  * Where the library says what an operator should know. Called rarely (changes of state, never per call) and with plain,
@@ -86,7 +87,7 @@ function line(level: string, message: string, fields?: LogFields): string {
 }
 
 /** What a user's function does wrong is told in these words, each once for each logger. */
-type ListenerKind = 'decision' | 'breakers' | 'observe';
+type ListenerKind = 'decision' | 'breakers' | 'observe' | 'criticalityOf';
 
 const loggedKinds = new WeakMap<object, Set<string>>();
 
@@ -111,14 +112,6 @@ export function tellListenerFault(error: unknown, kind: ListenerKind, logger: Lo
   if (kinds.has(kind)) return;
   kinds.add(kind);
   logger.error(`a listener failed (${kind}); further failures of such listeners are not told`, {
-    error: textOf(error),
+    error: showError(error),
   });
-}
-
-function textOf(error: unknown): string {
-  try {
-    return String(error).slice(0, 300);
-  } catch {
-    return 'of a kind that cannot be shown';
-  }
 }

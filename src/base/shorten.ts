@@ -25,3 +25,14 @@ export function showValue(value: unknown): string {
     return typeof value;
   }
 }
+
+const ERROR_CHARACTERS = 300;
+
+/** What was thrown, which may be anything, in at most 300 characters. Never throws. */
+export function showError(error: unknown): string {
+  try {
+    return (error instanceof Error ? error.message : String(error)).slice(0, ERROR_CHARACTERS);
+  } catch {
+    return 'of a kind that cannot be shown';
+  }
+}

@@ -2,7 +2,7 @@ import type * as Grpc from '@grpc/grpc-js';
 import type { Metadata, ServerInterceptor } from '@grpc/grpc-js';
 import type * as Telemetry from '@opentelemetry/api';
 import type { Counter } from '@opentelemetry/api';
-import { consoleLogger, type Logger, type PinoLogger, safeLogger, toLogger } from '../base/logger';
+import { callListener, consoleLogger, type Logger, type PinoLogger, safeLogger, toLogger } from '../base/logger';
 import { OptionReader } from '../base/option-reader';
 import { showValue } from '../base/shorten';
 import { CallQueue, CRITICALITIES, type Criticality, type WaitingCall } from './call-queue';
@@ -83,7 +83,11 @@ class QueueShedding implements LoadShedding {
       unit: '{call}',
       description: 'Calls that load shedding refused, by criticality',
     });
-    this.interceptor = interceptorOf(parsed, new CallQueue(parsed.maxWaitMs, (level) => this.#noteRefusal(level)));
+    this.interceptor = interceptorOf(
+      parsed,
+      new CallQueue(parsed.maxWaitMs, (level) => this.#noteRefusal(level)),
+      this.#logger,
+    );
   }
 
   get isShedding(): boolean {
@@ -117,14 +121,14 @@ function loadTelemetry(): typeof Telemetry {
   return require('@opentelemetry/api');
 }
 
-function interceptorOf(rules: ParsedLoadShedding, queue: CallQueue): ServerInterceptor {
+function interceptorOf(rules: ParsedLoadShedding, queue: CallQueue, logger: Logger): ServerInterceptor {
   const { maxWaitMs, pushbackMs, label, exempt, criticalityOf } = rules;
   const { Metadata, ServerInterceptingCall, status } = loadGrpc();
   const refusal = new Metadata();
   refusal.set('grpc-retry-pushback-ms', String(pushbackMs));
   const details = `this server is overloaded: the call could not begin for ${maxWaitMs} ms`;
   const levelOf = (method: string, metadata: Metadata): number =>
-    levelNamed(criticalityOf === undefined ? metadata.get(label)[0] : ask(criticalityOf, { method, metadata }));
+    levelNamed(criticalityOf === undefined ? metadata.get(label)[0] : ask(criticalityOf, { method, metadata }, logger));
   const isExempt = (method: string): boolean =>
     method.startsWith(HEALTH) ||
     exempt.some((each) => (each.endsWith('/') ? method.startsWith(each) : method === each));
@@ -164,13 +168,19 @@ function levelNamed(value: unknown): number {
   return level === -1 ? DEFAULT_LEVEL : level;
 }
 
-/** A fault in the service's own rule must not refuse calls, nor end the process. */
-function ask(criticalityOf: (call: ArrivingCall) => Criticality, call: ArrivingCall): Criticality {
-  try {
-    return criticalityOf(call);
-  } catch {
-    return 'critical';
-  }
+/** A fault in the service's own rule is told once. It must not refuse calls, nor end the process as a rejection. */
+function ask(criticalityOf: (call: ArrivingCall) => Criticality, call: ArrivingCall, logger: Logger): unknown {
+  let level: unknown;
+  callListener(
+    () => {
+      level = criticalityOf(call);
+      return level;
+    },
+    undefined,
+    'criticalityOf',
+    logger,
+  );
+  return level;
 }
 
 interface ParsedLoadShedding {

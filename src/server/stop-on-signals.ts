@@ -1,5 +1,6 @@
 import { Emitter } from '../base/emitter';
 import { consoleLogger, type Logger, safeLogger } from '../base/logger';
+import { showError } from '../base/shorten';
 
 /** Which signals end the process, and what follows. */
 export interface SignalOptions {
@@ -40,7 +41,7 @@ export function stopOnSignals(
       await afterwards?.();
     } catch (error) {
       process.exitCode = 1;
-      logger.error('stopping failed', { reason: error instanceof Error ? error.message : String(error) });
+      logger.error('stopping failed', { reason: showError(error) });
     }
   };
   const subscriptions = [...new Set(signals)].map((signal) =>

@@ -1,9 +1,24 @@
+import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createGraylane, type Graylane, type Logger, type PinoLogger } from '../../src/index';
+import { loadShedding, stopOnSignals } from '../../src/server';
 import { closeAfterEach } from '../support/closers';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../support/payments';
+import { rawMethod } from '../support/raw-method';
 
 const opened = closeAfterEach();
+const METHOD = rawMethod('/field.Work/Do');
+const WORK = { do: METHOD };
+const WorkClient = grpc.makeGenericClientConstructor(WORK, 'field.Work');
+
+/** Makes one call; its code. */
+function work(client: grpc.Client): Promise<number> {
+  return new Promise((resolve) =>
+    client.makeUnaryRequest(METHOD.path, METHOD.requestSerialize, METHOD.responseDeserialize, Buffer.of(1), (error) =>
+      resolve(error?.code ?? 0),
+    ),
+  );
+}
 
 /** What an application's function may do wrong. TypeScript takes an async function for one that returns nothing. */
 const FAULTS: Readonly<Record<string, () => unknown>> = {
@@ -170,4 +185,61 @@ describe('a listener of the application', () => {
       expect(warned.filter((line) => line.startsWith('the logger given to graylane failed'))).toHaveLength(1);
     }
   });
+});
+
+describe('a function of the application in a server', () => {
+  const quiet = (errors: string[]): Logger => ({
+    debug() {},
+    info() {},
+    warn() {},
+    error: (message) => void errors.push(message),
+  });
+
+  it.each(Object.keys(FAULTS))('criticalityOf that %s: told once, and calls are answered', async (name) => {
+    const errors: string[] = [];
+    const criticalityOf = (): never => FAULTS[name]?.() as never;
+    const { interceptor } = loadShedding({ criticalityOf, logger: quiet(errors) });
+    const answering = new grpc.Server({ interceptors: [interceptor] });
+    opened(answering, (each) => each.forceShutdown());
+    answering.addService(WORK, {
+      do: (_: unknown, callback: grpc.sendUnaryData<Buffer>) => callback(null, Buffer.of(1)),
+    });
+    const port = await new Promise<number>((resolve, reject) =>
+      answering.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
+        error === null ? resolve(bound) : reject(error),
+      ),
+    );
+    const client = opened(new WorkClient(`127.0.0.1:${port}`, grpc.credentials.createInsecure()), (each) =>
+      each.close(),
+    );
+    for (let made = 0; made < 3; made += 1) expect(await work(client)).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(unhandled).toEqual([]);
+    expect(errors.filter((line) => line.startsWith('a listener failed (criticalityOf)'))).toHaveLength(1);
+  });
+
+  it.each(Object.keys(FAULTS))('afterwards of stopOnSignals() that %s: told, and nothing ends', async (name) => {
+    const { exitCode } = process;
+    const errors: string[] = [];
+    const off = stopOnSignals(
+      { stop: async () => {} },
+      { signals: ['SIGUSR2'], logger: quiet(errors), afterwards: () => FAULTS[name]?.() },
+    );
+    process.emit('SIGUSR2', 'SIGUSR2');
+    await expect.poll(() => errors).toEqual(['stopping failed']);
+    expect(process.exitCode).toBe(1);
+    expect(unhandled).toEqual([]);
+    process.exitCode = exitCode;
+    off();
+  });
+});
+
+it('a policy in code with a getter that throws what cannot be shown: is refused as invalid', () => {
+  const policy = {
+    ...{ schema: 1, service: 'payments' },
+    get subsets(): never {
+      throw Object.create(null);
+    },
+  };
+  expect(() => createGraylane({ instances: {}, policies: { payments: policy } })).toThrow(/cannot be shown/);
 });

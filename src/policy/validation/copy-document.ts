@@ -1,4 +1,5 @@
 import { isRecord } from '../../base/is-record';
+import { showError } from '../../base/shorten';
 import { MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_KEY_CHARACTERS } from '../limits';
 import { ownValue, utf8Length } from '../plain-data';
 import { note, type ProblemList } from '../problems';
@@ -26,7 +27,7 @@ export function copyDocument(
     copy = copyPlainData(value, problems);
   } catch (error) {
     // Getters and proxies of an inline object may do as they like.
-    problems.report([], note('unreadable'), `plain data; ${error instanceof Error ? error.message : String(error)}`);
+    problems.report([], note('unreadable'), `plain data; ${showError(error)}`);
     return undefined;
   }
   if (!isRecord(copy)) {
