@@ -27,6 +27,13 @@ export interface HealthQuery {
 const FIRST_ANSWER_MS = 1500;
 /** An answer that is empty for want of permission is looked at again after this: a grant wakes no query. */
 const FORBIDDEN_RECHECK_MS = 15_000;
+/**
+ * The index of a server that holds nothing. One that begins again answers so, as leader, until it has read its log: it
+ * says nothing of who is there. A server that still holds nothing after this long is a new one.
+ */
+const NO_STATE_INDEX = 1n;
+const NO_STATE_MS = 3_000;
+const NO_STATE = 'the Consul server has no state yet (index 1)';
 
 type Parsed = Extract<ParsedHealth, { readonly kind: 'health' }>;
 type Answer = ConsulAnswer & { readonly kind: 'answer' };
@@ -55,6 +62,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     freshness: { kind: 'pending' },
   };
   let lastSuccessMs = 0;
+  let noStateSinceMs: number | undefined;
   let byName = false;
   let expiry: Timer | undefined;
 
@@ -107,6 +115,10 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     if (parsed.kind !== 'health') return parsed;
     const isEmpty = parsed.instances.length === 0;
     if (isEmpty && answer.filteredByAcl) return forbidden();
+    if (isEmpty && isWithoutState(answer)) {
+      fail(NO_STATE);
+      return { kind: 'doubted', againInMs: NO_STATE_MS };
+    }
     if (asked === undefined && !isOwn(parsed.instances)) {
       byName = true;
       return { kind: 'again' };
@@ -117,6 +129,13 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
       if (abort.signal.aborted) return { kind: 'unchanged' };
       return isBlind ? forbidden() : judge(parsed, false);
     });
+  };
+
+  /** What is known already is guarded in another way. */
+  const isWithoutState = ({ index }: Answer): boolean => {
+    if (view.known || index !== NO_STATE_INDEX) return false;
+    noStateSinceMs ??= clock.now();
+    return clock.now() - noStateSinceMs < NO_STATE_MS;
   };
 
   const forbidden = (): Verdict => {

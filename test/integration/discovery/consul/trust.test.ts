@@ -88,3 +88,44 @@ describe('an answer that Consul has cut for want of permission (scripted)', () =
     ]);
   });
 });
+
+// Real servers answer so for some milliseconds, as leader: too short to be asked for.
+describe('an empty list of a server that has not read its state (scripted)', () => {
+  async function answeringAtFirst(first: string | undefined, then: readonly string[]): Promise<void> {
+    const scripted = opened(await startScriptedConsul(), (each) => each.stop());
+    let isRead = false;
+    scripted.answer((request, response) => {
+      if (request.path !== '/v1/health/service/pay') return reply(response, { status: 404, body: '' });
+      const later = { index: '11', body: then.map((id, at) => healthEntry(id, 7001 + at)) };
+      if (isRead) return request.query.get('index') === '11' ? undefined : reply(response, later);
+      if (request.query.get('index') === null) return reply(response, { ...(first && { index: first }), body: [] });
+      setTimeout(() => {
+        isRead = then.length > 0;
+        reply(response, isRead ? later : { index: '1', body: [] });
+      }, 150);
+    });
+    bench = openSource({ address: scripted.address });
+  }
+
+  it('is no news: nobody hears of 0 instances before it has', async () => {
+    await answeringAtFirst('1', ['a', 'b']);
+    const seen = record(bench.source, 'pay');
+    await seen.until((state) => ids(state, 'dc1').length === 2);
+    const told = seen.states.map(({ datacenters: [dc] }) => [dc?.known, dc?.instances.length]);
+    expect(told.filter(([known, count]) => known === true && count === 0)).toEqual([]);
+    expect(bench.logger.lines.filter((line) => line.includes('no state yet'))).toHaveLength(1);
+  });
+
+  it('is believed where it stays so, and at any other index', async () => {
+    await answeringAtFirst('1', []);
+    const beganMs = performance.now();
+    const seen = record(bench.source, 'pay');
+    await seen.until(({ datacenters: [dc] }) => dc?.known === true, 8_000);
+    expect(performance.now() - beganMs).toBeGreaterThan(2_500);
+    bench.close();
+    await answeringAtFirst('5', []);
+    const other = record(bench.source, 'pay');
+    await other.until(({ datacenters: [dc] }) => dc?.known === true);
+    expect(performance.now() - beganMs).toBeLessThan(20_000);
+  });
+});
