@@ -14,7 +14,7 @@ import {
   type ConsulRequest,
   PLAIN_TIME_LIMIT_MS,
 } from './request';
-import { ACCEPT_GZIP, BodyCollector, decodedBody, failureReason, httpReason, isFaultOfAgent } from './response';
+import { ACCEPT_GZIP, BodyCollector, decodedBody, failureReason, httpReason, isFaultOfAgent, isPage } from './response';
 import { createTlsMaterial } from './tls';
 import { createTokenSource, credentialsOf, type TokenReading } from './token';
 
@@ -110,7 +110,7 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
       if (fault !== undefined) return { answer: failed(fault), fault: isLate ? 'late' : faultOf(fault) };
       const body = await decodedBody(response, collector.body(), BODY_LIMIT_BYTES);
       const found = answer(response, body, credentials.secrets);
-      const isFault = found.kind === 'failure' && isFaultOfAgent(found.status ?? 0, found.reason);
+      const isFault = found.kind === 'failure' && (isPage(response) || isFaultOfAgent(found.status ?? 0, found.reason));
       return { answer: found, fault: isFault ? 'agent' : 'none' };
     } catch (error) {
       const reason = fault ?? failureReason(error, agent.address.text);
@@ -226,7 +226,8 @@ function answer(response: IncomingMessage, body: Buffer, secrets: readonly strin
   const status = response.statusCode ?? 0;
   const index = parseIndex(response.headers['x-consul-index']);
   const isAbsence = status === 404 && index !== undefined;
-  if (!isAbsence && status !== 409 && (status < 200 || status > 299)) {
+  const isAnswer = isAbsence || status === 409 || (status >= 200 && status <= 299);
+  if (!isAnswer || isPage(response)) {
     return { kind: 'failure', status, reason: httpReason(response, body, secrets) };
   }
   const filteredByAcl = response.headers['x-consul-results-filtered-by-acls'] === 'true';

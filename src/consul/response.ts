@@ -100,6 +100,7 @@ export function httpReason(response: IncomingMessage, body: Buffer, secrets: rea
   const status = response.statusCode ?? 0;
   if (status >= 300 && status < 400)
     return `HTTP ${status}: redirects are not followed (expected: Consul's own address)`;
+  if (status < 300) return `HTTP ${status}: a page, not JSON (expected: Consul's own address)`;
   const longest = Math.max(0, ...secrets.map((secret) => secret.length));
   const raw = body.subarray(0, BODY_WINDOW_BYTES).toString('utf8');
   // A gateway in between may echo the request. One that the window cuts in two is not recognised: the end is left out.
@@ -127,6 +128,11 @@ function redact(text: string, secrets: readonly string[]): string {
   return safe;
 }
 
+/** Consul's API answers in JSON or plain text. A page is that of a gateway, a sign-in or another server. */
+export function isPage({ headers }: IncomingMessage): boolean {
+  return /^text\/html\b/i.test(headers['content-type'] ?? '');
+}
+
 /**
  * What Consul says of the question, whichever agent is asked: of a datacenter, a filter, a permission, or how it is set
  * up.
@@ -136,10 +142,10 @@ const OF_THE_QUESTION =
 
 /**
  * Whether another agent may well answer what this one did not: it is overloaded (429), it has no servers or no leader,
- * or it is broken (500 and the gateways' 502, 503, 504). Not so for what Consul says of the question or of the token.
+ * it is broken (500 and the gateways' 502, 503, 504), or something else stands there and leads elsewhere (3xx). Not so for what Consul says of the question or of the token.
  * https://developer.hashicorp.com/consul/api-docs#response-codes
  */
 export function isFaultOfAgent(status: number, reason: string): boolean {
-  if (status === 429 || (status >= 502 && status <= 504)) return true;
+  if (status === 429 || (status >= 502 && status <= 504) || (status >= 300 && status <= 399)) return true;
   return status === 500 && !OF_THE_QUESTION.test(reason);
 }

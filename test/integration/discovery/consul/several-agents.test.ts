@@ -14,6 +14,11 @@ const STEP_SECONDS = 0.4;
 
 type Reply = Parameters<typeof reply>[1];
 const say = (status: number, body: string) => (): Reply => ({ status, body });
+const page = (status: number) => (): Reply => ({
+  status,
+  headers: { 'content-type': 'text/html; charset=utf-8' },
+  body: '<html><title>Sign in</title></html>',
+});
 
 let cluster: ConsulCluster;
 let well: string;
@@ -54,6 +59,10 @@ describe('an agent that is ill, another one that is well', () => {
     ['429', say(429, 'Your IP is issuing too many concurrent connections')],
     ['429 of the servers', say(429, 'rate limit reached, try again later or against a different server')],
     ['503', say(503, 'Service Unavailable')],
+    ['a redirect', () => ({ status: 302, headers: { location: 'https://127.0.0.1:9/' }, body: '' })],
+    ['a page to sign in', page(200)],
+    ['a page that says that nothing is there', page(404)],
+    ['a page that refuses', page(403)],
     ['hangs', undefined],
   ])('%s: the first answer comes at most 1 s later than with the other one alone', async (_name, answer) => {
     first.answer((_request, response) => {
@@ -64,7 +73,7 @@ describe('an agent that is ill, another one that is well', () => {
     expect(withIllMs).toBeLessThan(aloneMs + 1_000);
     const [ill, other] = (benches.at(-1) as Bench).client.load;
     expect(ill).toMatchObject({ serves: false, failures: expect.any(Number), illForMs: expect.any(Number) });
-    expect(ill?.reason).toMatch(answer === undefined ? /^no answer within/ : /^HTTP (429|500|503)/);
+    expect(ill?.reason).toMatch(answer === undefined ? /^no answer within/ : /^HTTP (200|302|403|404|429|500|503)/);
     expect(other).toMatchObject({ serves: true, failures: 0, illForMs: undefined, reason: undefined });
   });
 
@@ -85,6 +94,7 @@ describe('an agent that is ill, another one that is well', () => {
     ['500, an unknown datacenter', say(500, 'rpc error making call: No path to datacenter')],
     ['500, a filter', say(500, 'Failed to create boolean expression evaluator: Selector "x" is not valid')],
     ['400', say(400, 'invalid index')],
+    ['404 in plain text', say(404, 'Invalid URL path')],
   ])('%s is the word of Consul, not a fault of the agent', async (_name, answer) => {
     first.answer((_request, response) => reply(response, answer()));
     const client = createConsulClient(parseConsulOptions({ address: [first.address, well] }, {}), {
