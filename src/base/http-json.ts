@@ -22,6 +22,8 @@ export interface JsonAnswer {
   readonly status: number;
   /** Undefined where the body is not JSON, or was not wanted. */
   readonly body: unknown;
+  /** The body as it came; empty where it was not wanted. */
+  readonly text: string;
 }
 
 const MAX_BYTES = 32 * 1024 * 1024;
@@ -47,9 +49,12 @@ export async function requestJson(request: JsonRequest): Promise<JsonAnswer> {
       signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
     });
     const { status } = response;
-    if (request.ignoresBody !== true) return { status, body: parse(await readText(response)) };
+    if (request.ignoresBody !== true) {
+      const text = await readText(response);
+      return { status, body: parse(text), text };
+    }
     await response.body?.cancel();
-    return { status, body: undefined };
+    return { status, body: undefined, text: '' };
   } catch (error) {
     if (timeout.aborted) throw new HttpError(`no answer within ${timeoutMs} ms`);
     throw error instanceof HttpError ? error : new HttpError(reasonOf(error));

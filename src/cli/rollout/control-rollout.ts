@@ -25,6 +25,7 @@ const DONE = {
 } as const;
 /** A controller may be in the middle of a write of its own. */
 const ROLLBACK_TURNS = 50;
+const AFTERWARDS: ReadonlySet<string> = new Set(['notify', 'gate', 'deployment']);
 
 /** `rollout pause`, `resume`, `approve`, `promote` and `abort`. */
 export async function controlFromFlags(
@@ -58,9 +59,8 @@ async function takeBack(service: string, session: StoreSession, by: string): Pro
   let result: ReconcileResult | undefined;
   for (let turn = 0; turn < ROLLBACK_TURNS; turn += 1) {
     const { record: now, holder } = await readRollout(session, service);
-    // The weight is 0 already; the controller sends the notices and tells the gates.
-    if (holder !== undefined && now.progress.pending.every(({ kind }) => kind === 'notify' || kind === 'gate'))
-      return now;
+    // The weight is 0 already; the controller tells everybody else.
+    if (holder !== undefined && now.progress.pending.every(({ kind }) => AFTERWARDS.has(kind))) return now;
     result = await reconcile(service, undefined, deps);
     if (result.kind === 'ended') return result.record;
     if (result.kind === 'refused' || result.kind === 'none' || result.kind === 'idle') break;

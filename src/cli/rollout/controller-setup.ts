@@ -6,6 +6,7 @@ import { isJudgedByClients, needsCallMetrics } from '../../ops/rollout/collector
 import { type Collecting, type CollectingOptions, startCollecting } from '../../ops/rollout/collector/collecting';
 import { type ControllerConfig, NO_CONFIG } from '../../ops/rollout/config/controller-config';
 import { parseControllerConfig } from '../../ops/rollout/config/parse-controller-config';
+import { createDeployer } from '../../ops/rollout/deployment/nomad';
 import { createGateKeeper } from '../../ops/rollout/gates/ask-gate';
 import type { Lease } from '../../ops/rollout/lease';
 import { notify } from '../../ops/rollout/notify';
@@ -68,6 +69,7 @@ export function createRolloutContext(
     },
     notify: (hooks, message) => notify(hooks, message, { config, env }),
     askGate: createGateKeeper({ config, env }, signal).ask,
+    askDeployment: createDeployer({ config, env }, Date.now).ask,
   };
 }
 

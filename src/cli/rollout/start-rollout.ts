@@ -120,7 +120,7 @@ function showYields(asked: readonly Yield[], io: CommandIo): void {
 
 /** Without `--config` the names cannot be checked here; the controller looks them up. */
 function noteNames(
-  { analysis, steps, notify = [], gates = [] }: RolloutDocument,
+  { analysis, steps, notify = [], gates = [], deployment }: RolloutDocument,
   { config }: BeginFlags,
   io: CommandIo,
 ): void {
@@ -132,7 +132,8 @@ function noteNames(
   const providers = [...new Set([analysis?.provider ?? CLIENTS, ...named])].filter((name) => name !== CLIENTS);
   const asked = [...gates, ...steps.filter((step) => 'gate' in step)].map(({ gate }) => `gate ${gate}`);
   const hooks = notify.map((name) => `hook ${name}`);
-  const names = [...providers.map((name) => `provider ${name}`), ...hooks, ...new Set(asked)];
+  const deployments = deployment === undefined ? [] : [`deployment ${deployment}`];
+  const names = [...providers.map((name) => `provider ${name}`), ...hooks, ...new Set(asked), ...deployments];
   if (names.length === 0) return;
   io.note(`looked up by the controller (graylane rollout run --config): ${names.join(', ')}; --config checks it here`);
 }

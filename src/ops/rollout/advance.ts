@@ -1,5 +1,6 @@
 import { resolveAnalysis } from './analysis/settings';
 import type { FailedMeasurement, Measurement } from './analysis/subset-metrics';
+import { returnsShare, wantsDeployment } from './deployment/deployment';
 import type { PauseDocument } from './document';
 import type { ApprovalDocument } from './gates/gate-document';
 import { holdBeforeStep, openGateStep, passageWakeMs, waiveHold } from './gates/passage';
@@ -71,11 +72,16 @@ export function confirmAction(progress: RolloutProgress, number: number, nowMs: 
       return { ...rest, weight: 0, weightSinceMs: nowMs };
     case 'promote':
     case 'finish': {
-      const message = action.kind === 'promote' ? 'stable is now what the canary was' : 'the canary has all calls';
-      return addNotice({ ...rest, state: { kind: 'completed', atMs: nowMs } }, 'completed', message, nowMs);
+      const isBack = action.kind === 'finish' && returnsShare(progress.document);
+      const { stable, canary } = progress.document;
+      const kept = isBack ? `${stable} has all calls, the promoted ${canary} among it` : 'the canary has all calls';
+      const message = action.kind === 'promote' ? 'stable is now what the canary was' : kept;
+      const ended: RolloutProgress = isBack ? { ...rest, weight: 0, weightSinceMs: nowMs } : rest;
+      return addNotice({ ...ended, state: { kind: 'completed', atMs: nowMs } }, 'completed', message, nowMs);
     }
     case 'notify':
     case 'gate':
+    case 'deployment':
       return rest;
   }
 }
@@ -109,6 +115,7 @@ function stepOn(waiting: RolloutProgress, nowMs: number): RolloutProgress {
     return afterStep(waiting);
   }
   if (state.kind !== 'running') return waiting;
+  if (wantsDeployment(waiting)) return addAction(waiting, { kind: 'deployment', verb: 'find' });
   const { isHeld, progress } = holdBeforeStep(waiting, nowMs);
   if (isHeld) return progress;
   const at = document.steps[step];
@@ -160,9 +167,15 @@ function afterStep(progress: RolloutProgress): RolloutProgress {
   return { ...without(progress, 'window', 'stepSinceMs'), state: { kind: 'running' }, step: progress.step + 1 };
 }
 
-/** Weights end at 100 whatever the last step said, unless stable takes the canary's place. */
+/**
+ * Weights end at 100 whatever the last step said, unless stable takes the canary's place, or a deployment makes the
+ * canary's instances stable.
+ */
 function finish(progress: RolloutProgress): RolloutProgress {
   const { document, weight, step } = progress;
+  if (returnsShare(document)) {
+    return addAction(addAction(progress, { kind: 'deployment', verb: 'promote' }), { kind: 'finish' });
+  }
   if (document.onSuccess === 'promote') return addAction(progress, { kind: 'promote' });
   if (weight !== 100) return addAction(progress, { kind: 'setWeight', weight: 100, step });
   return addAction(progress, { kind: 'finish' });

@@ -294,6 +294,12 @@ function checkPolicy(
       'leave one of them out',
     );
   }
+  // Between the promotion and the end of the rollout nobody bears the tags of the canary.
+  const canary = rollout.deployment === undefined ? undefined : document.subsets?.[rollout.canary];
+  if (canary !== undefined && (canary.fallback === undefined || canary.fallback === 'none')) {
+    const reason = `subsets.${rollout.canary}.fallback: missing (expected: ${rollout.stable}, which the promoted canary belongs to)`;
+    return refused(reason, `add fallback: ${rollout.stable} to it`);
+  }
   const plan = compileStored(service, documentText(moved.document));
   if (plan instanceof PolicyError) return refused(describeInvalid(plan), 'mend it');
   return { document };

@@ -34,6 +34,12 @@ export interface RolloutDocument {
    * split back.
    */
   readonly onSuccess?: 'keep' | 'promote';
+  /**
+   * The name of a deployment in the controller's configuration, such as one of Nomad: it is promoted at the end, after
+   * which stable has all calls, the canary's instances among them; it is failed when the canary is taken back. Not
+   * beside `onSuccess: keep`.
+   */
+  readonly deployment?: string;
   /** Defaults of every `analysis` step, and the checks that run during pauses. */
   readonly analysis?: RolloutAnalysisDocument;
   /**

@@ -60,6 +60,8 @@ export function settingsOf({ document, step }: RolloutProgress, window: Analysis
 }
 
 const RESULTS_KEPT = 20;
+/** So long a deployment is tried to be failed: the canary has no calls any more. */
+const FAIL_WITHIN_MS = 600_000;
 
 /**
  * What to measure now; undefined when nothing is due. Nothing is measured while an action is pending, or while a person
@@ -161,10 +163,12 @@ export function rollBack(
     state: { kind: 'aborted', why, message, ...withResult, atMs: nowMs },
   };
   const gates = rollbackGates(progress.document);
-  const told = gates.reduce(
-    (next, gate) => addAction(next, { kind: 'gate', gate, message }),
-    addAction(aborted, { kind: 'rollback', message, ...withResult }),
-  );
+  const back = addAction(aborted, { kind: 'rollback', message, ...withResult });
+  const failed =
+    progress.deployment === undefined
+      ? back
+      : addAction(back, { kind: 'deployment', verb: 'fail', untilMs: nowMs + FAIL_WITHIN_MS });
+  const told = gates.reduce((next, gate) => addAction(next, { kind: 'gate', gate, message }), failed);
   return addNotice(told, 'aborted', message, nowMs, result);
 }
 

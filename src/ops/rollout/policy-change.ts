@@ -13,11 +13,12 @@ import type { PolicyError } from '../../policy/policy-error';
 import { validatePolicy } from '../../policy/validate';
 import type { StoredPolicy } from '../store/history';
 import { contentDigest, parseStored } from '../store/policy-text';
+import { returnsShare } from './deployment/deployment';
 import type { RolloutDocument, SetMirrorDocument } from './document';
 import type { RolloutAction } from './progress';
 
 /** An action that changes the policy. */
-export type PolicyAction = Exclude<RolloutAction, { readonly kind: 'notify' | 'gate' }>;
+export type PolicyAction = Exclude<RolloutAction, { readonly kind: 'notify' | 'gate' | 'deployment' }>;
 
 /**
  * The policy with the action done. Doing it again changes nothing. `history`: of the policy, for what is taken back after
@@ -46,8 +47,10 @@ export function applyAction(
     }
     case 'promote':
       return withCanaryAsStable(withoutAdded(policy, rollout), rollout);
-    case 'finish':
-      return { document: withoutAdded(policy, rollout) };
+    case 'finish': {
+      const document = withoutAdded(policy, rollout);
+      return returnsShare(rollout) ? withWeight(document, rollout, 0) : { document };
+    }
   }
 }
 
@@ -76,7 +79,9 @@ export function describeAction(action: PolicyAction, rollout: RolloutDocument): 
     case 'promote':
       return `promoted: ${stable} is what ${canary} was`;
     case 'finish':
-      return `finished: ${canary} stays at 100 %`;
+      return returnsShare(rollout)
+        ? `finished: ${stable} has all calls, the promoted ${canary} among it`
+        : `finished: ${canary} stays at 100 %`;
   }
 }
 

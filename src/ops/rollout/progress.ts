@@ -30,6 +30,8 @@ export interface RolloutProgress {
   readonly baseline?: SubsetMetrics;
   /** What stands between the rollout and its next step. */
   readonly passage?: Passage;
+  /** Of a document with a `deployment`: the one that brought the canary, once it was found. */
+  readonly deployment?: BoundDeployment;
   /** Number of the next action. */
   readonly nextAction: number;
   /** Actions that are not confirmed, in order. No step begins while there are any. */
@@ -66,6 +68,19 @@ export interface AskedGate {
   readonly errors: number;
 }
 
+/** The deployment that brought the canary: the one that is judged, and no later one of the same job. Plain JSON. */
+export interface BoundDeployment {
+  readonly id: string;
+  /** Of the job. */
+  readonly version: number;
+}
+
+/**
+ * `find`: the deployment whose canary is judged. `look`: what has become of it. `promote`, `fail`: what the rollout ends
+ * with. Each may be asked again.
+ */
+export type DeploymentVerb = 'find' | 'look' | 'promote' | 'fail';
+
 /** `step`: the step itself is the gate. */
 export type GateMoment = 'before-step' | 'before-promotion' | 'step';
 
@@ -101,8 +116,8 @@ export type RolloutState =
  */
 export type PauseReason = 'step' | 'approval' | 'operator' | 'manual-change' | 'invalid-policy';
 
-/** `gate`: a gate refused. */
-export type AbortReason = 'analysis' | 'gate' | 'operator';
+/** `gate`: a gate refused. `deployment`: it ended without the canary's promotion. */
+export type AbortReason = 'analysis' | 'gate' | 'deployment' | 'operator';
 
 /** A pause that the document asks for: the background checks go on, and so do actions. */
 export function isPlannedPause(state: RolloutState): boolean {
@@ -151,11 +166,13 @@ export type RolloutAction = { readonly number: number } & (
        */
       readonly late?: { readonly promotedIn?: number };
     }
-  /** After `keep`: the testers' routes out, the weight left at 100. */
+  /** The testers' routes out, and the weight left at 100; after a deployment's promotion it is given back. */
   | { readonly kind: 'finish' }
   | { readonly kind: 'notify'; readonly notice: RolloutNotice }
   /** Tells a gate that the canary was taken back, and why. */
   | { readonly kind: 'gate'; readonly gate: string; readonly message: string }
+  /** Of the deployment that brought the canary. After `untilMs` a failure is told and no longer tried. */
+  | { readonly kind: 'deployment'; readonly verb: Exclude<DeploymentVerb, 'look'>; readonly untilMs?: number }
 );
 
 /** At least once: `rollout` and the action's number tell repetitions. */

@@ -4,13 +4,19 @@ import { PolicyError } from '../../policy/policy-error';
 import type { StoredPolicy } from '../store/history';
 import type { PolicyStore, WriteOutcome } from '../store/policy-store';
 import { compileStored, contentDigest, documentText } from '../store/policy-text';
-import { advance, confirmAction, nextWakeMs, pauseRollout, waitFor } from './advance';
+import { advance, confirmAction, nextWakeMs, pauseRollout, promoteRollout, waitFor } from './advance';
 import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/subset-metrics';
+import {
+  type DeploymentAnswer,
+  type DeploymentQuestion,
+  deploymentQuestion,
+  watchesDeployment,
+} from './deployment/deployment';
 import type { RolloutDocument } from './document';
 import { type GateQuestion, questionOf } from './gates/ask-gate';
 import { type GateAnswer, takeGateAnswer, wantedGate } from './gates/passage';
 import { closedSchedule } from './gates/schedule';
-import { openBackground, wantedMeasurement } from './measurement';
+import { openBackground, rollBack, wantedMeasurement } from './measurement';
 import type { NotificationMessage } from './notify';
 import {
   applyAction,
@@ -53,6 +59,8 @@ export interface RolloutContext {
   notify(hooks: readonly string[], message: NotificationMessage): Promise<string | undefined>;
   /** Asks a gate. Undefined while the gate is still at it: ask again. Never rejects. */
   askGate(question: GateQuestion): Promise<GateAnswer | undefined>;
+  /** Asks the system that deploys the canary. Never rejects. */
+  askDeployment(question: DeploymentQuestion): Promise<DeploymentAnswer>;
   /** Wall clock, milliseconds since 1970. */
   now(): number;
   /** Name of the controller, for the history: `user@host (pid 17)`. */
@@ -111,6 +119,7 @@ export async function reconcile(
   const [action] = dueActions(record.progress);
   if (action === undefined) return record.progress.pending.length > 0 ? idle(record) : measure(turn);
   if (action.kind === 'notify') return sendNotice(turn, action);
+  if (action.kind === 'deployment') return moveDeployment(turn, action);
   return action.kind === 'gate' ? tellGate(turn, action) : applyAndSave(turn, action);
 }
 
@@ -135,6 +144,8 @@ function interruption({ record: { progress }, policyStatus, deps }: Turn): Rollo
 async function measure(turn: Turn): Promise<ReconcileResult> {
   const { record, deps } = turn;
   const { progress } = record;
+  const ended = await endOfDeployment(turn);
+  if (ended !== undefined) return save(turn, ended);
   const wanted = wantedMeasurement(progress, deps.now());
   const measurement = wanted === undefined ? undefined : await deps.measure(progress, wanted);
   const next = advance(progress, measurement, deps.now());
@@ -172,6 +183,34 @@ async function tellGate(turn: Turn, action: RolloutAction & { readonly kind: 'ga
   const done = transitionOf(action, confirmed);
   const said = answer.message === undefined ? '' : `: ${answer.message}`;
   return save(turn, confirmed, [{ ...done, message: `${done.message}, ${answer.kind}${said}` }]);
+}
+
+/** What becomes of the rollout when somebody else promotes the deployment, or ends it; undefined: nothing new. */
+async function endOfDeployment({ record: { progress }, deps }: Turn): Promise<RolloutProgress | undefined> {
+  if (!watchesDeployment(progress)) return undefined;
+  const answer = await deps.askDeployment(deploymentQuestion(progress, 'look'));
+  if (answer.kind === 'over') return rollBack(progress, 'deployment', answer.message, deps.now());
+  // The canary's instances are stable by now: nothing is left to be judged.
+  return answer.kind === 'done' ? promoteRollout(progress, { full: true }) : undefined;
+}
+
+async function moveDeployment(
+  turn: Turn,
+  action: RolloutAction & { readonly kind: 'deployment' },
+): Promise<ReconcileResult> {
+  const { record, deps } = turn;
+  const { progress } = record;
+  const { verb, untilMs = Number.POSITIVE_INFINITY } = action;
+  const answer = await deps.askDeployment(deploymentQuestion(progress, verb));
+  const { kind, message } = answer;
+  const isDone = kind === 'done' || (verb === 'fail' && (kind !== 'waiting' || deps.now() >= untilMs));
+  if (isDone) {
+    const confirmed = confirmAction(progress, action.number, deps.now());
+    const bound = kind === 'done' ? { deployment: answer.bound } : {};
+    return save(turn, { ...confirmed, ...bound }, [{ ...transitionOf(action, confirmed), message }]);
+  }
+  if (kind === 'over') return save(turn, rollBack(progress, 'deployment', message, deps.now()));
+  return progress.waitingFor === message ? idle(record) : save(turn, waitFor(progress, message));
 }
 
 async function applyAndSave(turn: Turn, action: PolicyAction): Promise<ReconcileResult> {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
 import { parseJsonRecord } from '../store/kv';
+import { DEPLOYMENT_VERBS, isBoundDeployment } from './deployment/deployment';
 import { describeAction, type WrittenPolicy } from './policy-change';
 import type { RolloutAction, RolloutProgress, RolloutState } from './progress';
 import { validateRollout } from './validate';
@@ -129,15 +130,21 @@ const KINDS: ReadonlySet<unknown> = new Set([
   'finish',
   'notify',
   'gate',
+  'deployment',
 ]);
 
-function isProgress({ state, id, step, pending, passage }: Readonly<Record<string, unknown>>): boolean {
+function isProgress({ state, id, step, pending, passage, deployment }: Readonly<Record<string, unknown>>): boolean {
   if (!isRecord(state) || typeof id !== 'string' || !Number.isSafeInteger(step) || !Array.isArray(pending))
     return false;
   if (passage !== undefined && !isPassage(passage)) return false;
+  if (deployment !== undefined && !isBoundDeployment(deployment)) return false;
   // One that cannot be confirmed would be done again and again.
   return pending.every(
-    (each: unknown) => isRecord(each) && Number.isSafeInteger(each['number']) && KINDS.has(each['kind']),
+    (each: unknown) =>
+      isRecord(each) &&
+      Number.isSafeInteger(each['number']) &&
+      KINDS.has(each['kind']) &&
+      (each['kind'] !== 'deployment' || DEPLOYMENT_VERBS.has(each['verb'])),
   );
 }
 
@@ -179,7 +186,9 @@ export function transitionOf(action: RolloutAction, after: RolloutProgress, poli
       ? action.notice.event
       : action.kind === 'gate'
         ? `told ${action.gate}`
-        : describeAction(action, after.document);
+        : action.kind === 'deployment'
+          ? action.verb
+          : describeAction(action, after.document);
   const step = 'step' in action ? action.step : after.step;
   return { event: action.kind, step, weight: after.weight, message, ...defined({ policy }) };
 }

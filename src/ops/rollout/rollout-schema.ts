@@ -28,6 +28,10 @@ const hookName: Schema = {
   ...shortName,
   title: 'the name (letters, digits, _ . -) of a hook in the configuration of the controller',
 };
+const deploymentName: Schema = {
+  ...shortName,
+  title: 'the name (letters, digits, _ . -) of a deployment in the configuration of the controller',
+};
 const text: Schema = { type: 'string', minLength: 1, maxLength: 4_096 };
 
 const failureLimit: Schema = count(0);
@@ -132,6 +136,7 @@ export const rolloutSchema: Schema = {
       steps: listOf(step, { minItems: 1, maxItems: 100 }),
       maxLoadFactor: { type: 'number', exclusiveMinimum: 0, maximum: 1_000 },
       onSuccess: { enum: ['keep', 'promote'] },
+      deployment: deploymentName,
       analysis: closed({
         ...analysisKeys,
         background: { type: 'boolean' },
@@ -155,7 +160,8 @@ export const rolloutSchema: Schema = {
 };
 
 /** Answer for keys that would let a rollout choose what its controller reaches. */
-const REACHED = 'the configuration of the controller says that; a rollout gives a name: provider, gate, notify';
+const REACHED =
+  'the configuration of the controller says that; a rollout gives a name: provider, gate, deployment, notify';
 
 /** Keys of Argo Rollouts and Flagger, and the keys that replace them here. */
 export const SYNONYMS: Readonly<Record<string, string>> = {
@@ -201,6 +207,8 @@ export const SYNONYMS: Readonly<Record<string, string>> = {
   prometheus: REACHED,
   webhook: REACHED,
   command: REACHED,
+  nomad: 'here deployment: NAME; the configuration of the controller says which Nomad that is',
+  job: REACHED,
   run: REACHED,
   skipAnalysis: 'leave the analysis steps out, and background: false',
   version: 'here schema: 1',

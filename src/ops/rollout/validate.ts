@@ -45,6 +45,7 @@ export function validateRollout(value: unknown, positions?: Positions): JudgedRo
     checkSteps(document, problems);
     checkAnalysis(ownValue(document, 'analysis'), ['analysis'], problems);
     checkCompares(document, problems);
+    checkDeployment(document, problems);
     checkGates(document, problems);
     checkSchedule(ownValue(document, 'schedule'), ['schedule'], problems);
   }
@@ -60,6 +61,12 @@ function checkSubsets(document: unknown, problems: ProblemList): void {
   if (typeof canary === 'string' && canary !== '' && canary === ownValue(document, 'stable')) {
     problems.report(['canary'], canary, 'another subset than stable');
   }
+}
+
+/** A share that is kept would be that of the next deployment's first canary. */
+function checkDeployment(document: unknown, problems: ProblemList): void {
+  if (ownValue(document, 'deployment') === undefined || ownValue(document, 'onSuccess') !== 'keep') return;
+  problems.report(['onSuccess'], note('keep, beside deployment'), 'promote, which a deployment does without it');
 }
 
 function checkSteps(document: unknown, problems: ProblemList): void {

@@ -70,6 +70,7 @@ export function rolloutWorld(options: StartConsulOptions = {}): RolloutWorld {
         measure: async () => ({ error: 'no figures' }),
         notify: async () => undefined,
         askGate: async () => ({ kind: 'open' }),
+        askDeployment: async () => ({ kind: 'waiting', message: 'no deployment' }),
         now: () => {
           late += tickMs;
           return Date.now() + late;

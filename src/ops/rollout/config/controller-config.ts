@@ -14,6 +14,23 @@ type HookConfig = Omit<ProviderConfig, 'prometheus'> & ChatConfigs;
 /** Exactly one. */
 export type GateConfig = Omit<ProviderConfig, 'prometheus'>;
 
+/** Exactly one. */
+interface DeploymentConfig {
+  readonly nomad?: NomadConfig;
+}
+
+/** A Nomad whose deployment brings the canary. */
+export interface NomadConfig extends RequestConfig {
+  /** `http://127.0.0.1:4646`. Without user and password. Its token needs `read-job` and `submit-job`. */
+  readonly address: string;
+  /** Default: the one that is called as the service of the rollout. */
+  readonly job?: string;
+  /** Default: Nomad's own, `default`. */
+  readonly namespace?: string;
+  /** Default: that of the agent that is asked. */
+  readonly region?: string;
+}
+
 /** What goes along with each request to an address. */
 export interface RequestConfig {
   /** Environment variable of the controller that holds a bearer token. Not beside `tokenFile`. */
@@ -58,6 +75,8 @@ export interface ControllerConfig {
   readonly hooks: ReadonlyMap<string, HookConfig>;
   /** What is asked before a rollout goes on, by the name that rollouts use. */
   readonly gates: ReadonlyMap<string, GateConfig>;
+  /** What brings canaries, and is promoted or failed with them, by the name that rollouts use. */
+  readonly deployments: ReadonlyMap<string, DeploymentConfig>;
 }
 
 /**
@@ -65,11 +84,12 @@ export interface ControllerConfig {
  */
 export const CLIENTS = 'clients';
 
-/** The configuration without a file: reports of clients are the only provider, and there are neither hooks nor gates. */
+/** The configuration without a file: reports of clients are the only provider, and there is nothing else. */
 export const NO_CONFIG: ControllerConfig = {
   providers: new Map(),
   hooks: new Map(),
   gates: new Map(),
+  deployments: new Map(),
 };
 
 /** `clients, metrics`: what a document may name. */
@@ -87,6 +107,11 @@ export function gateNames({ gates }: ControllerConfig): string {
   return gates.size === 0 ? 'there are none' : [...gates.keys()].join(', ');
 }
 
+/** What a document may name as its deployment. */
+export function deploymentNames({ deployments }: ControllerConfig): string {
+  return deployments.size === 0 ? 'there are none' : [...deployments.keys()].join(', ');
+}
+
 /** The problem with the query of a `value` check: only Prometheus takes one, and needs it. */
 export function queryFault({ prometheus }: ProviderConfig, query: string | undefined): string | undefined {
   if (prometheus !== undefined && query === undefined) return 'query: missing (expected: one in PromQL)';
@@ -100,7 +125,7 @@ export function queryFault({ prometheus }: ProviderConfig, query: string | undef
  * Each problem is a line such as `analysis.provider: metrics (expected: one of clients, prometheus)`.
  */
 export function checkNames(document: RolloutDocument, config: ControllerConfig): readonly string[] {
-  const { analysis, steps, notify = [], gates = [] } = document;
+  const { analysis, steps, notify = [], gates = [], deployment } = document;
   const expected = `one of ${providerNames(config)}; the configuration of the controller has no other`;
   const checked: readonly (readonly [path: string, checks: readonly CheckDocument[] | undefined])[] = [
     ['analysis', analysis?.checks],
@@ -123,6 +148,10 @@ export function checkNames(document: RolloutDocument, config: ControllerConfig):
   for (const [at, name] of notify.entries()) {
     if (config.hooks.has(name)) continue;
     found.push(`notify[${at}]: ${name} (expected: a hook of the controller; ${hookNames(config)})`);
+  }
+  if (deployment !== undefined && !config.deployments.has(deployment)) {
+    const expected = `a deployment of the controller; ${deploymentNames(config)}`;
+    found.push(`deployment: ${deployment} (expected: ${expected})`);
   }
   const asked = [
     ...gates.map(({ gate }, at) => [`gates[${at}].gate`, gate] as const),

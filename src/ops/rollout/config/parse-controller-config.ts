@@ -60,6 +60,11 @@ const prometheus: Schema = closed(
   { required: ['address'] },
 );
 
+const nomad: Schema = closed(
+  { address, job: { ...address, maxLength: 512 }, namespace: shortName, region: shortName, ...request },
+  { required: ['address'] },
+);
+
 const chatSchemas = chatSchemasOf({ address, variable, file, timeoutMs });
 
 const exactlyOne: Schema = { minProperties: 1, maxProperties: 1 };
@@ -85,6 +90,7 @@ export const controllerSchema: Schema = {
       providers: named(closed({ prometheus, webhook, command }, exactlyOne)),
       hooks: named(closed({ webhook, command, ...chatSchemas }, exactlyOne)),
       gates: named(closed({ webhook, command }, exactlyOne)),
+      deployments: named(closed({ nomad }, exactlyOne)),
     },
     { required: ['schema'] },
   ),
@@ -104,6 +110,7 @@ const checkStructure = createRolloutStructureCheck(controllerSchema, {
   webhooks: 'here hooks, or gates',
   metrics: 'here providers',
   host: 'here address',
+  deployment: 'here deployments',
   token: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
   password: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
   bearerToken: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
@@ -127,7 +134,7 @@ export function judgeControllerConfig(value: unknown, positions?: Positions): Ju
   const document = copyDocument(value, NOUN, list);
   if (document !== undefined && !isOfLaterFormat(document, list)) {
     checkStructure(document, list);
-    for (const kind of ['providers', 'hooks', 'gates'] as const) {
+    for (const kind of ['providers', 'hooks', 'gates', 'deployments'] as const) {
       const entries = ownValue(document, kind);
       if (!isRecord(entries)) continue;
       for (const [name, entry] of Object.entries(entries)) checkEntry(entry, [kind, name], list);
@@ -140,11 +147,12 @@ export function judgeControllerConfig(value: unknown, positions?: Positions): Ju
   const { problems } = list;
   if (problems.length > 0 || document === undefined) return { problems, config: undefined };
   const named = deepFreeze(document as { readonly [kind in keyof ControllerConfig]?: object });
-  const { providers = {}, hooks = {}, gates = {} } = named;
+  const { providers = {}, hooks = {}, gates = {}, deployments = {} } = named;
   const config: ControllerConfig = {
     providers: new Map(Object.entries(providers)),
     hooks: new Map(Object.entries(hooks)),
     gates: new Map(Object.entries(gates)),
+    deployments: new Map(Object.entries(deployments)),
   };
   return { problems, config };
 }
@@ -153,6 +161,7 @@ function checkEntry(entry: unknown, path: DocumentPath, list: ProblemList): void
   for (const [kind, key] of [
     ['prometheus', 'address'],
     ['webhook', 'url'],
+    ['nomad', 'address'],
   ] as const) {
     const request = ownValue(entry, kind);
     checkAddress(ownValue(request, key), [...path, kind, key], list);

@@ -73,6 +73,12 @@ describe('a rollout document', () => {
     [['steps', 1], { setMirror: {} }, 'steps[1].setMirror.percent: missing (expected: a number)'],
     [['maxLoadFactor'], 0, 'maxLoadFactor: 0 (expected: > 0)'],
     [['onSuccess'], 'promot', 'onSuccess: "promot" (expected: one of keep, promote; did you mean promote?)'],
+    [
+      ['onSuccess'],
+      'keep',
+      'onSuccess: keep, beside deployment (expected: promote, which a deployment does without it)',
+    ],
+    [['job'], 'payments', /^job: .*\(expected: a known key; the configuration of the controller says that/],
     [['analysis', 'intervalMs'], 1, 'analysis.intervalMs: 1 (expected: >= 100)'],
     [
       ['analysis', 'interval'],

@@ -50,6 +50,7 @@ const BAD: Readonly<Record<string, readonly [value: unknown, expected: string]>>
   percent: [101, '<= 100'],
   maxLoadFactor: [0, '> 0'],
   onSuccess: ['stay', 'one of keep, promote'],
+  deployment: ['a b', PROVIDER.replace('provider', 'deployment')],
   analysis: [7, 'an object'],
   intervalMs: [99, '>= 100'],
   count: [0, '>= 1'],

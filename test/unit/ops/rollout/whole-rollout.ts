@@ -10,6 +10,7 @@ export const WHOLE: RolloutDocument = {
   route: 'everyone',
   maxLoadFactor: 2,
   onSuccess: 'promote',
+  deployment: 'nomad',
   steps: [
     {
       setRoute: {

@@ -39,6 +39,19 @@ const SOUND = {
     load: { command: { run: ['./load.sh'], timeoutMs: 300_000 } },
     incidents: { webhook: { url: 'https://incidents.example/x' } },
   },
+  deployments: {
+    nomad: {
+      nomad: {
+        address: 'http://127.0.0.1:4646',
+        job: 'payments-api',
+        namespace: 'shop',
+        region: 'eu',
+        tokenFile: '/run/secrets/nomad',
+        headers: { 'X-Team': 'shop' },
+        timeoutMs: 3_000,
+      },
+    },
+  },
 };
 
 /** The same with what stands at `path` changed; `undefined` takes it out. */
@@ -53,6 +66,7 @@ describe("a controller's configuration", () => {
     expect([...(config?.providers.keys() ?? [])]).toEqual(['metrics', 'load-test', 'compare']);
     expect([...(config?.hooks.keys() ?? [])]).toEqual(['on-call', 'log', 'team', 'feishu', 'ding', 'wecom']);
     expect([...(config?.gates.keys() ?? [])]).toEqual(['board', 'load', 'incidents']);
+    expect([...(config?.deployments.keys() ?? [])]).toEqual(['nomad']);
     expect(judgeControllerConfig({ schema: 1 }).problems).toEqual([]);
   });
 
@@ -94,6 +108,12 @@ describe("a controller's configuration", () => {
     [['hooks', 'ding', 'dingtalk', 'url'], 'oapi.example', /dingtalk\.url: "oapi\.example" \(expected: http:/],
     [['gates', 'load', 'slack'], { urlEnv: 'X' }, /^gates\.load\.slack: .*\(expected: a known key/],
     [['gates', 'load'], {}, 'gates.load: empty (expected: exactly one of webhook, command)'],
+    [['deployments', 'nomad'], {}, 'deployments.nomad: empty (expected: exactly one of nomad)'],
+    [['deployments', 'nomad', 'nomad', 'address'], undefined, /nomad\.address: missing/],
+    [['deployments', 'nomad', 'nomad', 'address'], '127.0.0.1:4646', /nomad\.address: "127/],
+    [['deployments', 'nomad', 'nomad', 'tokenEnv'], 'NOMAD_TOKEN', /tokenFile: beside tokenEnv/],
+    [['deployments', 'nomad', 'nomad', 'token'], 's3cret', /a secret stays out of the file/],
+    [['deployments', 'nomad', 'nomad', 'namespace'], 'a b', /namespace: "a b" \(expected: a name of/],
     [['providers', 'metrics', 'prometheus', 'labels'], { 'a-b': 'x' }, /\(expected: a label of Prometheus/],
   ] as const)('is refused at %j: %j', (path, value, expected) => {
     const { problems, config } = judgeControllerConfig(changed(path, value));
@@ -160,6 +180,7 @@ describe('the names in a rollout', () => {
     expect(told(['steps', 8, 'gate'], 'x')).toEqual([
       'steps[8].gate: x (expected: a gate of the controller; board, load, incidents)',
     ]);
+    expect(told(['deployment'], 'x')).toEqual(['deployment: x (expected: a deployment of the controller; nomad)']);
     expect(told(['notify', 0], 'me')).toEqual([
       'notify[0]: me (expected: a hook of the controller; on-call, log, team, feishu, ding, wecom)',
     ]);
