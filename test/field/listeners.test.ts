@@ -236,7 +236,7 @@ describe('a function of the application in a server', () => {
 
 it('a policy in code with a getter that throws what cannot be shown: is refused as invalid', () => {
   const policy = {
-    ...{ schema: 1, service: 'payments' },
+    ...({ schema: 1, service: 'payments' } as const),
     get subsets(): never {
       throw Object.create(null);
     },
