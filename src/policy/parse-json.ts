@@ -12,11 +12,27 @@ export function parseJson(text: string, positions: PositionIndex, problems: Prob
     value = JSON.parse(text);
   } catch (error) {
     positions.add([], syntaxErrorOffset(error, text));
-    problems.report([], note('not JSON'), `JSON; ${error instanceof Error ? error.message : 'syntax error'}`);
+    const said = error instanceof Error ? error.message : 'syntax error';
+    problems.report([], note('not JSON'), `JSON; ${said}${hintFor(text)}`);
     return undefined;
   }
   scanEntries(text, positions, problems);
   return value;
+}
+
+/** What people write that is YAML or JavaScript. */
+const HABITS: readonly (readonly [RegExp, string])[] = [
+  [/^\s*(?:\/\/|\/\*|#)/m, 'JSON has no comments; name the file .yaml, where # begins one'],
+  [/,\s*[}\]]/, 'no comma stands before } or ]'],
+  [/[{,[]\s*'/, 'texts stand in double quotes'],
+  [/^\s*[\w-]+:\s/, 'this looks like YAML; name the file .yaml'],
+];
+
+function hintFor(text: string): string {
+  // Within texts nothing of it is a mistake.
+  const bare = text.replace(/"[^"\\\n]*(?:\\.[^"\\\n]*)*"/g, '""');
+  const found = HABITS.find(([pattern]) => pattern.test(bare));
+  return found === undefined ? '' : `; ${found[1]}`;
 }
 
 /** Engines name the place as `position N` or not at all; then it is most often the end that is missing. */

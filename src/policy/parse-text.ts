@@ -48,10 +48,19 @@ function sourceOf(text: string | Uint8Array, document: string): string | ParsedT
     return refuse(document, `${size} bytes`, `at most ${MAX_DOCUMENT_BYTES} bytes`);
   }
   const decoded = decode(text);
+  if (isUtf16(text)) return refuse(document, 'UTF-16', 'UTF-8');
   if (decoded === undefined) return refuse(document, 'bytes that are not UTF-8', 'UTF-8');
   const source = decoded.startsWith('\uFEFF') ? decoded.slice(1) : decoded;
   if (source.trim() === '') return refuse(document, 'blank', `a ${document} document`);
   return source;
+}
+
+/** As `>` writes it in older PowerShells, with a byte-order mark or without: every other byte of plain text is 0. */
+function isUtf16(text: string | Uint8Array): boolean {
+  if (typeof text === 'string') return false;
+  const [first, second, third, fourth] = text;
+  const isMarked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  return isMarked || (second === 0 && fourth === 0) || (first === 0 && third === 0);
 }
 
 function decode(text: string | Uint8Array): string | undefined {

@@ -215,7 +215,7 @@ export const SYNONYMS: Readonly<Record<string, string>> = {
   maxPending: 'here limits: { maxInFlight, maxPending } on a subset',
 
   // Around the document
-  apiVersion: 'here schema: 1',
+  apiVersion: 'here schema: 1; graylane policy import-istio and import-gateway read resources of Kubernetes',
   version: 'here schema: 1 for the format; revisions are counted by themselves',
   kind: 'a policy has no kind; see schema and service',
   spec: 'its contents stand on the policy itself',

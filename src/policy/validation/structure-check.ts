@@ -86,7 +86,7 @@ function expectationOf({ keyword, schema, value, limit: said }: Violation): stri
     case 'type': {
       // In YAML `true` and `12` are no text unless they are quoted.
       const isUnquoted = [said].flat().includes('string') && (typeof value === 'boolean' || typeof value === 'number');
-      return describeTypes(said) + (isUnquoted ? '; put it in quotes' : '');
+      return describeTypes(said) + (isUnquoted ? '; put it in quotes' : hintFor([said].flat(), value));
     }
     case 'minimum':
       return `>= ${limit}`;
@@ -121,6 +121,19 @@ function expectationOf({ keyword, schema, value, limit: said }: Violation): stri
     default:
       return 'something else';
   }
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 };
+
+/** How a text is written that says the right thing in the wrong form: `"25%"`, `800ms`, one tag without its list. */
+function hintFor(types: readonly unknown[], value: unknown): string {
+  if (typeof value !== 'string') return '';
+  const isNumber = types.includes('number') || types.includes('integer');
+  if (types.join() === 'array' && /^[\w.-]+$/.test(value)) return `; write [${value}]`;
+  const [, digits, unit = ''] = (isNumber && /^\s*(-?\d+(?:\.\d+)?)\s*(%|ms|s|m|min|h)?\s*$/.exec(value)) || [];
+  if (digits === undefined) return '';
+  const ms = UNIT_MS[unit];
+  return ms === undefined ? `; write ${digits}` : `; in milliseconds ${Number(digits) * ms}`;
 }
 
 /** What may stand at a place where nothing does. */

@@ -61,6 +61,28 @@ describe('validatePolicy', () => {
     ['blank', '', 'policy: blank (expected: a policy document)'],
     ['a list', [], 'policy: [] (expected: an object)'],
     ['a number', 7, 'policy: 7 (expected: an object)'],
+    [
+      'a number as text',
+      withSplit({ to: 'stable', weight: '25' }),
+      'routes[0].split[0].weight: "25" (expected: a number; write 25)',
+    ],
+    [
+      'percent',
+      withSplit({ to: 'stable', weight: '25%' }),
+      'routes[0].split[0].weight: "25%" (expected: a number; write 25)',
+    ],
+    [
+      'a time with its unit',
+      { ...SOUND, timeoutMs: '800ms' },
+      'timeoutMs: "800ms" (expected: a number; in milliseconds 800)',
+    ],
+    ['seconds', { ...SOUND, timeoutMs: '2s' }, 'timeoutMs: "2s" (expected: a number; in milliseconds 2000)'],
+    ['words for a number', { ...SOUND, timeoutMs: 'soon' }, 'timeoutMs: "soon" (expected: a number)'],
+    [
+      'one for a list',
+      { ...SOUND, locality: { failover: 'dc2' } },
+      'locality.failover: "dc2" (expected: a list; write [dc2])',
+    ],
     ['a Date', new Date(0), 'policy: a Date (expected: plain data)'],
     [
       'a function',
@@ -159,7 +181,7 @@ describe('validatePolicy', () => {
     [
       'weights as text',
       withSplit({ to: 'stable', weight: '5' }),
-      'routes[0].split[0].weight: "5" (expected: a number)',
+      'routes[0].split[0].weight: "5" (expected: a number; write 5)',
     ],
     [
       'weights all 0',

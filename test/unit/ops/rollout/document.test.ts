@@ -39,7 +39,7 @@ describe('a rollout document', () => {
     ],
     [['steps', 1, 'setWeight'], 120, 'steps[1].setWeight: 120 (expected: <= 100)'],
     [['steps', 1, 'setWeight'], -1, 'steps[1].setWeight: -1 (expected: >= 0)'],
-    [['steps', 1, 'setWeight'], '5', 'steps[1].setWeight: "5" (expected: a number)'],
+    [['steps', 1, 'setWeight'], '5', 'steps[1].setWeight: "5" (expected: a number; write 5)'],
     [['steps', 1, 'setWeight'], Number.NaN, 'steps[1].setWeight: NaN (expected: a number)'],
     [['steps', 2, 'pause', 'durationMs'], 0, 'steps[2].pause.durationMs: 0 (expected: >= 1)'],
     [

@@ -33,7 +33,7 @@ const BAD: Readonly<Record<string, readonly [value: unknown, expected: string]>>
   maxInFlight: [0, '>= 1'],
   timeoutMs: [0, '> 0'],
   compare: [7, 'true or false or an object'],
-  ignore: ['x', 'a list'],
+  ignore: ['x', 'a list; write [x]'],
   'ignore[]': ['a b', 'names of fields with dots between them, * for each item of a list'],
   match: [[], 'an object'],
   methods: [[], 'at least 1 of them'],
