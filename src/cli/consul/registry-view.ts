@@ -60,7 +60,9 @@ export async function readRegistryView(
   const lookups = await readLookups(client, plans, [datacenter, ...others]);
   const known = [own, ...elsewhere.filter((state) => state !== undefined)];
   const isNone = known.every(({ instances }) => instances.length === 0);
-  const services = isNone ? await readServiceNames(client, datacenter) : undefined;
+  // A first policy may have been given a wrong name, which Consul finds instances for in another case.
+  const isNameJudged = isNone || plans.length === 1;
+  const services = isNameJudged ? await readServiceNames(client, datacenter) : undefined;
   return {
     instances: { version: 0, datacenters: known, ...(lookups.size === 0 ? {} : { lookups }) },
     datacenters: names,

@@ -76,7 +76,7 @@ async function judgeFile(
     const [plan = written] = await joinOtherPolicies(connection.client, [written], datacenter);
     const view = await readRegistryView(connection, { service, datacenter }, [plan]);
     const effect = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
-    const { findings, remarks, isUnregistered } = effect;
+    const { findings, remarks, athomeLost, isUnregistered } = effect;
     const where = nameOf(datacenter);
     for (const { path, text } of findings) {
       problems.push({ path, message: `${path}: in ${where}, ${text}`, ...positions?.locate(pathOf(path)) });
@@ -87,7 +87,7 @@ async function judgeFile(
     }
     const left = unassignedOf(plan, membershipOf(plan, view.instances));
     if (left !== undefined) warnings.push({ path: 'subsets', message: `subsets: in ${where}, ${left.text}` });
-    for (const remark of remarks) warnings.push({ path: '', message: `in ${where}, ${remark}` });
+    for (const remark of [...remarks, ...athomeLost]) warnings.push({ path: '', message: `in ${where}, ${remark}` });
     const told = new Set(findings.map(({ subset }) => subset));
     const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
     for (const name of Object.keys(document.subsets ?? {})) {

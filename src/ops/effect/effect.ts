@@ -48,6 +48,8 @@ export interface Effect {
   readonly isUnregistered: boolean;
   /** Remarks that are no reason to refuse. */
   readonly remarks: readonly string[];
+  /** Calls that fail under the policy in force for clients that look only in its datacenter, where others have them served. */
+  readonly athomeLost: readonly string[];
 }
 
 export interface EffectInput {
@@ -75,22 +77,30 @@ export function judgeEffect(question: EffectInput): Effect {
   const isEmpty = view.instances.datacenters.every(({ instances }) => instances.length === 0);
   if (isEmpty && after.lookups === undefined && after.elsewhere === undefined) return ofUnregistered(question);
   const lost = failingCalls(everywhere);
-  const findings: EffectFinding[] = [...unknownDatacenters(before, after, view, question.wallNowMs), ...lost];
+  const findings: EffectFinding[] = [
+    ...otherCase(question),
+    ...unknownDatacenters(before, after, view, question.wallNowMs),
+    ...idleOverride(everywhere, view, question.wallNowMs),
+    ...lost,
+  ];
+  const athomeLost: string[] = [];
   if (home !== undefined && others.length > 0 && after.lookups === undefined) {
     const athome = sideBySide(before, after, athomeOf(view.instances, home), question.wallNowMs);
     const where = `for clients that look in ${home.datacenter} alone, `;
     // Also for a policy that is in force already, unless the service is not meant to be registered here.
     const isStanding = question.before === after && home.instances.length > 0;
-    const more = failingCalls(athome).filter(
-      ({ isOfAll, isNew, subset }) => isOfAll && (isNew || isStanding) && !isToldOf(lost, subset),
-    );
-    findings.push(...more.map((each) => ({ ...each, text: where + each.text })));
+    const more = failingCalls(athome).filter(({ subset }) => !isToldOf(lost, subset));
+    // Routes of a first policy may lead elsewhere on purpose; those of a policy in force that lead nowhere now are a slip.
+    const isChange = question.before !== undefined && question.before !== after;
+    const refused = more.filter(({ isOfAll, isNew }) => (isOfAll ? isNew || isStanding : isNew && isChange));
+    findings.push(...refused.map((each) => ({ ...each, text: where + each.text })));
+    if (isStanding) athomeLost.push(...more.filter(({ isOfAll }) => !isOfAll).map(({ text }) => where + text));
   }
   const ofSubsets = subsetFindings(everywhere, view);
   findings.push(...ofSubsets.filter(({ kind, subset, isNew }) => kind !== 'empty' || !isToldOf(lost, subset, isNew)));
   findings.push(...fewerInAll(everywhere), ...faultFindings(before, after, question.wallNowMs));
   const ofFaults = faultRemarks(before, after, question.wallNowMs, view.alsoUsed !== undefined);
-  return { findings, isUnregistered: false, remarks: [...remarksOf(everywhere, view), ...ofFaults] };
+  return { findings, isUnregistered: false, remarks: [...remarksOf(everywhere, view), ...ofFaults], athomeLost };
 }
 
 /** What a client sees that looks in one datacenter alone: pinned places, but other services only there. */
@@ -110,10 +120,45 @@ function ofUnregistered({ before, after, view }: EffectInput): Effect {
   // A policy that has been in force for long belongs to a service that is not registered at present.
   const others = (view.services ?? []).filter((name) => withoutDigits(name) !== withoutDigits(service));
   const meant = isFirst || before === after ? nearest(service, others) : undefined;
-  const base = { isUnregistered: true, remarks: [] };
+  const base = { isUnregistered: true, remarks: [], athomeLost: [] };
   if (meant === undefined) return { ...base, findings: [] };
   const text = `no instance of ${service} is registered; did you mean ${meant}?`;
   return { ...base, findings: [{ kind: 'service', path: 'service', text, isNew: isFirst }] };
+}
+
+/**
+ * Consul finds a service whatever the case of its name, and a policy by its very key: a first policy of `Payments` would
+ * be read by no client of `payments`.
+ */
+function otherCase({ before, after, view: { services = [] } }: EffectInput): readonly EffectFinding[] {
+  const { service } = after;
+  const isFirst = before === undefined;
+  if ((!isFirst && before !== after) || services.includes(service)) return [];
+  const meant = services.find((name) => name.toLowerCase() === service.toLowerCase());
+  if (meant === undefined) return [];
+  const text = `${service} is registered as ${meant}, and clients read the policy of the very name that they call; did you mean ${meant}?`;
+  return [{ kind: 'service', path: 'service', text, isNew: isFirst }];
+}
+
+/** An override to a datacenter where nobody could serve does nothing: clients go on as without it. */
+function idleOverride({ before, after }: SideBySide, view: RegistryView, nowMs: number): readonly EffectFinding[] {
+  const { override } = after.plan;
+  if (override === undefined || nowMs >= override.untilMs) return [];
+  const { datacenters = [], destination } = override.decision;
+  // What Consul does not know is told apart, and what could not be read is not judged.
+  const read = view.instances.datacenters.filter(({ datacenter }) => datacenters.includes(datacenter));
+  if (read.length === 0) return [];
+  const subsets = override.datacenterOnly ? undefined : destination.chain;
+  const isServing = after.membership.groups.some(
+    ({ datacenter, subset, usable }) =>
+      datacenters.includes(datacenter) && subsets?.includes(subset) !== false && usable.length > 0,
+  );
+  if (isServing) return [];
+  const whom = override.datacenterOnly ? after.plan.service : destination.subset;
+  const where = read.map(({ datacenter }) => datacenter).join(', ');
+  const text = `override.datacenter: no usable instance of ${whom} in ${where}, so clients would go on as without it`;
+  const former = before.plan.override?.decision.datacenters ?? [];
+  return [{ kind: 'empty', path: 'override.datacenter', text, isNew: former.join() !== datacenters.join() }];
 }
 
 /** `orders-1` and `orders-2` are siblings, not slips of the pen. */

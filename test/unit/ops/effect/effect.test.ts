@@ -71,6 +71,48 @@ function refusals(...args: Parameters<typeof judge>): readonly string[] {
 }
 
 const { subsets } = BASE as { subsets: Record<string, object> };
+const STRICT = { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } };
+
+describe('the name of a service in another case', () => {
+  it.each<readonly [what: string, before: Plan | 'none', services: readonly string[], told: readonly string[]]>([
+    [
+      'of a first policy is most likely a slip',
+      'none',
+      ['P', 'pay'],
+      ['service: p is registered as P, and clients read the policy of the very name that they call; did you mean P?'],
+    ],
+    ['is none where both are registered', 'none', ['P', 'p'], []],
+    ['is no news where there is a policy', planOf(), ['P'], []],
+    ['says nothing where Consul does not list names', 'none', [], []],
+  ])('%s', (_, before, services, told) => {
+    const found = refusals(planOf(), before, WORLD, { services }).filter((text) => text.startsWith('service'));
+    expect(found).toEqual(told);
+  });
+});
+
+describe('a route whose instances are in another datacenter alone', () => {
+  const world = [state('dc1', DC1), state('dc2', [...DC2, instance('dc2', 7, 'far')])];
+  const leadingTo = (tag: string): Plan =>
+    planOf({ subsets: { ...subsets, canary: { tags: [tag] } }, locality: { failover: ['dc2'] } });
+  const told = [
+    expect.stringMatching(/^calls: for clients that look in dc1 alone, calls of route testers would fail: canary/),
+  ];
+
+  it('is refused where its calls are served now', () => {
+    expect(refusals(leadingTo('far'), leadingTo('canary'), world)).toEqual(expect.arrayContaining(told));
+  });
+
+  it('may be meant by a first policy', () => {
+    expect(refusals(leadingTo('far'), 'none', world).filter((text) => text.includes('alone'))).toEqual([]);
+  });
+
+  it('is told, and no problem, once it is in force', () => {
+    const plan = leadingTo('far');
+    const { findings, athomeLost } = judge(plan, plan, world);
+    expect(findings.filter(({ kind }) => kind === 'calls')).toEqual([]);
+    expect(athomeLost).toEqual([expect.stringMatching(/^for clients that look in dc1 alone, calls of route testers/)]);
+  });
+});
 
 describe('the effect of a change', () => {
   it.each<readonly [what: string, change: Doc, told: string]>([
@@ -126,6 +168,11 @@ describe('the effect of a change', () => {
       'an override to few',
       { override: { to: 'canary', until: UNTIL } },
       'fewer: calls would go to 1 of the 4 instances that serve them now',
+    ],
+    [
+      'an override to a subset that is not in the datacenter',
+      { override: { to: 'canary', datacenter: 'dc2', until: UNTIL }, subsets: STRICT },
+      'empty: override.datacenter: no usable instance of canary in dc2, so clients would go on as without it',
     ],
     [
       'an override to a datacenter that there is not',
