@@ -11,10 +11,11 @@ import {
   parseService,
   parseWhole,
   percentParser,
+  SERVICE,
+  services,
   WRITE_ONE,
 } from './flags';
 
-const SERVICE = 'name in Consul';
 const CALLER = option('--caller <service>', 'the service that makes the calls, for match.from', parseService);
 const WATCHED = 'datacenters, with commas, or all; default: the one of the agent';
 
@@ -29,7 +30,7 @@ export const init: CommandDefinition = {
     'graylane init payments -o payments.yaml': 'to be reviewed, and applied',
     'graylane init payments --dc all --label x-lane': 'by the instances of every datacenter, with a label of your own',
   },
-  args: [argument('<service>', SERVICE)],
+  args: [SERVICE],
   options: [
     ...consul('datacenters to look in, with commas, or all; default: the one of the agent'),
     option('-o, --output <file>', 'where to write it, a new file; default: standard output'),
@@ -53,7 +54,7 @@ export const weight: CommandDefinition = {
     'graylane weight payments canary 25 --dry-run': 'only shows what it would change',
   },
   args: [
-    argument('<service>'),
+    SERVICE,
     argument('<subset>'),
     // A bucket of a split is 0.01 %.
     argument('<percent>', '0 to 100; at most two decimals', percentParser(2, ', at most two decimals')),
@@ -77,11 +78,11 @@ export const explain: CommandDefinition = {
     'graylane explain payments --policy chain --label x-gray=canary': "by Consul's config entries",
     'graylane explain payments --policy p.yaml --instances i.yaml --json': 'offline, for a script',
   },
-  args: [argument('<service>', SERVICE)],
+  args: [SERVICE],
   options: [
     ...consul(LOCAL_FIRST),
     option('--method <path>', '/package.Service/Method', parseMethod),
-    option('--label <key=value>', 'a label of the call; may be given several times', parseLabel, {}),
+    option('-l, --label <key=value>', 'a label of the call; may be given several times', parseLabel, {}),
     option('--sticky-key <value>', 'takes the place of the label that a route sticks by'),
     CALLER,
     option(
@@ -145,7 +146,7 @@ export const instances: CommandDefinition = {
     'graylane instances payments --dc dc1,dc2 --watch': 'in two, live, until interrupted',
     'graylane instances payments --policy chain': "by the subsets of Consul's config entries",
   },
-  args: [argument('<service>', SERVICE)],
+  args: [SERVICE],
   options: [...consul(WATCHED), option('--watch', 'go on, and show each change'), POLICY_SOURCE],
   run: async () => (await import('./instances.js')).listInstances,
 };
@@ -160,7 +161,7 @@ export const watch: CommandDefinition = {
     'graylane watch payments': 'while a policy is applied or a deployment runs',
     'graylane watch payments --dc all --json': 'in every datacenter, for a script',
   },
-  args: [argument('<service>', SERVICE)],
+  args: [SERVICE],
   options: [...consul(WATCHED), POLICY_SOURCE],
   run: async () => (await import('./watch.js')).watchChanges,
 };
@@ -187,7 +188,7 @@ export const inspect: CommandDefinition = {
     option('--decisions', 'its last decisions instead, newest first'),
     option('--explain', 'explain a call instead; needs --service and --method'),
     option('--method <path>', '/package.Service/Method', parseMethod),
-    option('--label <key=value>', 'a label of the call to explain; may be given several times', parseLabel, {}),
+    option('-l, --label <key=value>', 'a label of the call to explain; may be given several times', parseLabel, {}),
   ],
   run: async () => (await import('./inspect/inspect-url.js')).inspectUrl,
 };
@@ -203,7 +204,7 @@ export const fleet: CommandDefinition = {
     'graylane fleet payments --prometheus http://prometheus:9090': 'all that Prometheus scrapes',
     'graylane fleet payments --url http://10.0.0.7:9465 --url http://10.0.0.8:9465': 'these two',
   },
-  args: [argument('<service>', SERVICE, parseService)],
+  args: [SERVICE],
   options: [...consul('datacenters whose policy is meant, with commas; default: all'), ...FLEET_SOURCES],
   run: async () => (await import('./fleet/report.js')).showFleetOf,
 };
@@ -239,7 +240,7 @@ export const doctor: CommandDefinition = {
     'graylane doctor payments --role writer': 'may this token run policy apply?',
     'graylane doctor payments --policy payments.yaml': 'a process reads its policy from a file',
   },
-  args: [argument('[service...]', 'names in Consul; default: those with a policy')],
+  args: [services('names in Consul; default: those with a policy')],
   options: [
     ...consul(),
     option('--tree <folder>', 'where to look for copies of grpc-js; default: the current folder'),

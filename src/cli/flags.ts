@@ -1,6 +1,6 @@
-import { InvalidArgumentError, type Option } from 'commander';
+import { type Argument, InvalidArgumentError, type Option } from 'commander';
 import { parseTimestamp } from '../policy/override';
-import { CommandError, option } from './command';
+import { argument, CommandError, option } from './command';
 
 /** A number above 0. */
 export function parsePositive(text: string): number {
@@ -51,22 +51,39 @@ export function parseDuration(text: string): number {
   return ms;
 }
 
+/** `600`, `0.5`, `10m`: seconds, or a duration; in seconds. */
+export function parseSeconds(text: string): number {
+  if (/^\d{1,9}(?:\.\d{1,3})?$/.test(text) && Number(text) > 0) return Number(text);
+  try {
+    return parseDuration(text) / 1000;
+  } catch {
+    throw new InvalidArgumentError('(expected: seconds above 0, such as 600 or 10m)');
+  }
+}
+
 /** `--label`, given several times. */
 export function parseLabel(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const at = text.indexOf('=');
-  if (at < 1) throw new InvalidArgumentError('(expected: key=value)');
-  return { ...before, [text.slice(0, at).toLowerCase()]: text.slice(at + 1) };
+  const key = text.slice(0, Math.max(0, at)).toLowerCase();
+  // Metadata takes no other keys, so no call could have such a label.
+  if (!/^[\w.-]+$/.test(key)) {
+    throw new InvalidArgumentError('(expected: key=value, without blanks around =, the key of letters, digits, _ . -)');
+  }
+  return { ...before, [key]: text.slice(at + 1) };
 }
 
+/** `/package.Service/Method`, also without the first slash. */
 export function parseMethod(text: string): string {
-  if (!/^\/[^/\s]+\/[^/\s]+$/.test(text)) throw new InvalidArgumentError('(expected: /package.Service/Method)');
-  return text;
+  if (!/^\/?[^/\s]+\/[^/\s]+$/.test(text)) throw new InvalidArgumentError('(expected: /package.Service/Method)');
+  return text.startsWith('/') ? text : `/${text}`;
 }
 
 /** `package.Service/Method`, `/package.Service/Method` or `package.Service.Method`; as the second of them. */
 export function parseMethodName(text: string): string {
   const found = /^\/?([\w.]+)[/.](\w+)$/.exec(text);
-  if (found === null) throw new InvalidArgumentError('(expected: package.Service/Method)');
+  if (found === null) {
+    throw new InvalidArgumentError('(expected: package.Service/Method, one of those that graylane call SERVICE lists)');
+  }
   return `/${found[1]}/${found[2]}`;
 }
 
@@ -82,10 +99,24 @@ export function repeated<T>(parse: (text: string) => T): (text: string, before?:
   return (text, before = []) => [...before, parse(text)];
 }
 
-/** A name that may go into queries. */
+/** A service's name, which may go into queries and keys. Throws a CommandError. */
 export function parseService(text: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(text)) return text;
   throw new CommandError(2, `service: ${JSON.stringify(text)} (expected: letters, digits, "-", "_" and ".")`);
+}
+
+/** `dc1`, `dc1,dc2` or `all`, without blanks. Never empty: a script whose variable is not set must not go on elsewhere. */
+export function parseDatacenters(text: string): string {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.includes('')) throw new InvalidArgumentError('(expected: names of datacenters with commas, or all)');
+  return names.join(',');
+}
+
+export const SERVICE: Argument = argument('<service>', 'name in Consul', parseService);
+
+/** None, one or several. */
+export function services(text: string): Argument {
+  return argument('[service...]', text, repeated(parseService));
 }
 
 export interface ListenAddress {
@@ -121,9 +152,11 @@ export function parseAdvertise(text: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
-/** `5,25,50,100`: whole or decimal percent, rising. */
+/** `5,25,50,100`, `5%,25%`: whole or decimal percent, rising. */
 export function parseWeights(text: string): readonly number[] {
-  const weights = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  const weights = text
+    .split(',')
+    .map((part) => (/^\s*[\d.]+\s*%?\s*$/.test(part) ? Number.parseFloat(part) : Number.NaN));
   const isRising = weights.every((weight, at) => weight > (weights[at - 1] ?? 0) && weight <= 100);
   if (!isRising) throw new InvalidArgumentError('(expected: percent above 0, rising, with commas: 5,25,50,100)');
   return weights;
@@ -146,7 +179,7 @@ export const AGENT: readonly Option[] = [
 
 /** For what takes other datacenters, too. */
 export function consul(dc = 'datacenter to ask; default: the one of the agent'): readonly Option[] {
-  return [...AGENT, option('--dc <name>', dc)];
+  return [...AGENT, option('--dc <name>', dc, parseDatacenters)];
 }
 
 /** For every command that writes policies. */

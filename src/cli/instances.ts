@@ -3,7 +3,7 @@ import type { DatacenterState, Instance } from '../base/instances';
 import { type Membership, membershipOf } from '../policy/membership/membership';
 import type { Snapshot } from '../policy/membership/snapshot';
 import type { ConsulFlags } from './consul/consul-connection';
-import { watchService } from './consul/watched-service';
+import { noteUnregistered, watchService } from './consul/watched-service';
 import { byText, describeEndpoint, describeZone, formatDuration } from './describe';
 import type { PolicySourceName } from './flags';
 import type { CommandIo } from './io';
@@ -35,7 +35,10 @@ export async function listInstances(
   const watched = await watchService({ service, options, ...(isLive ? { onSnapshot } : {}) }, flags, io);
   try {
     if (isLive) await untilInterrupted(io.interrupted);
-    else await print(watched.snapshot);
+    else {
+      await print(watched.snapshot);
+      await noteUnregistered(watched.snapshot, flags, io);
+    }
     await queue;
   } finally {
     await watched.close();
@@ -125,7 +128,7 @@ function freshnessOf({ freshness }: DatacenterState): string {
 
 async function show(listing: Listing, isLive: boolean, io: CommandIo): Promise<void> {
   const { colors } = io;
-  if (isLive && io.isTerminal) io.write('\u001b[2J\u001b[H');
+  if (isLive && io.canRedraw) io.write('\u001b[2J\u001b[H');
   const revision = listing.revision === 'none' ? 'no policy' : `revision ${listing.revision}`;
   io.line(`${colors.bold(listing.service)}  ${revision}${isLive ? `  ${new Date().toISOString()}` : ''}`);
   const health = { passing: colors.green, warning: colors.yellow, critical: colors.red };

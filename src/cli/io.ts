@@ -27,8 +27,10 @@ export interface CommandIo {
   /** `--json` was given: `json()` and `jsonLine()` print, and `line()`, `write()` and `table()` do not. */
   asJson: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Standard output is a terminal: progress and live views make sense. */
+  /** Standard output is a terminal: a person can be asked. */
   readonly isTerminal: boolean;
+  /** It is one that can move its cursor, unlike `TERM=dumb`: progress and live views make sense. */
+  readonly canRedraw: boolean;
   /** Characters in a line of the terminal; 80 where that is unknown. */
   readonly columns: number;
   /** Lines of the terminal; 24 where that is unknown. */
@@ -73,11 +75,14 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
   const colors = picocolors.createColors(usesColor(env, isTerminal));
   let interrupted: AbortController | undefined;
   stdout.on('error', (error: NodeJS.ErrnoException) => of.exit(error.code === 'EPIPE' ? 0 : 2));
+  // Who does not read what went wrong is told by the exit code.
+  stderr.on('error', () => {});
   const print = (text: string): void => void stdout.write(text);
   return {
     asJson: false,
     env,
     isTerminal,
+    canRedraw: isTerminal && env['TERM'] !== 'dumb',
     // Undefined in a pipe, 0 in a terminal that does not say; another after the window was resized.
     get columns() {
       return stdout.columns || COLUMNS;

@@ -12,7 +12,7 @@ const LONG_MS = 3_600_000;
  * `--json`, draws once. An error of `draw` ends it.
  */
 export async function liveScreen(draw: (io: CommandIo) => Promise<void>, io: CommandIo): Promise<void> {
-  if (!io.isTerminal || io.asJson) {
+  if (!io.canRedraw || io.asJson) {
     await draw(io);
     return;
   }

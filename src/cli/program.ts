@@ -14,6 +14,7 @@ import { override } from './override/commands';
 import { policy } from './policy/commands';
 import { rollout } from './rollout/commands';
 import { waves } from './rollout/waves-commands';
+import { pathOf, usageError, withoutHelpWord } from './usage-errors';
 
 /** Every command and group, in the order of the help. */
 export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
@@ -50,7 +51,8 @@ Ends with 0: done; 1: a problem was found; 2: used wrongly, or could not run; 3:
  */
 export async function run(args: readonly string[], io: CommandIo): Promise<ExitCode> {
   try {
-    await createProgram(io).parseAsync([...args], { from: 'user' });
+    const program = createProgram(io);
+    await program.parseAsync([...withoutHelpWord(args, program)], { from: 'user' });
     return io.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -93,14 +95,10 @@ function settle(command: Command, io: CommandIo): void {
           .trim()
           .replace(/^error: /, '')
           .replace(/\s*\n\s*/g, ' ');
-        write(`graylane: ${message}; run ${pathOf(command)} --help`);
+        write(`graylane: ${usageError(command, message)}; run ${pathOf(command)} --help`);
       },
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
   for (const nested of command.commands) settle(nested, io);
-}
-
-function pathOf(command: Command): string {
-  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }

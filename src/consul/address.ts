@@ -28,7 +28,15 @@ export function parseAgentAddress(text: unknown, defaultScheme: 'http' | 'https'
   if (url.username !== '' || url.password !== '')
     return `(not shown) ${EXPECTED.replace(')', ', without credentials)')}`;
   const isHttp = url.protocol === 'http:' || url.protocol === 'https:';
-  if (!isHttp || url.hostname === '' || url.port === '0' || url.search !== '' || url.hash !== '') {
+  // `http:/host`: the scheme would be taken for a host.
+  if (
+    !isHttp ||
+    /^https?$/.test(url.hostname) ||
+    url.hostname === '' ||
+    url.port === '0' ||
+    url.search !== '' ||
+    url.hash !== ''
+  ) {
     return `${showValue(text)} ${EXPECTED}`;
   }
   const path = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { looksLikePage } from './answer-json';
 import { UnusableMaterial } from './tls';
 
 /**
@@ -65,8 +66,8 @@ export async function decodedBody(message: IncomingMessage, body: Buffer, limitB
   return inflate(body, { maxOutputLength: limitBytes });
 }
 
-/** What Node and OpenSSL call the ways in which TLS is refused, in words; by the start of the code. */
-const TLS_REFUSALS: readonly (readonly [RegExp, string])[] = [
+/** What Node and OpenSSL call the ways in which TLS or HTTP is refused, in words; by the start of the code. */
+const REFUSALS: readonly (readonly [RegExp, string])[] = [
   [/^CERT_HAS_EXPIRED$/, 'its certificate has expired'],
   [/^CERT_NOT_YET_VALID$/, 'its certificate is not valid yet'],
   [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'its certificate is for another name (see tls.servername)'],
@@ -79,6 +80,7 @@ const TLS_REFUSALS: readonly (readonly [RegExp, string])[] = [
     'it refuses our certificate',
   ],
   [/^ERR_SSL_.*(HANDSHAKE_FAILURE)/, 'no agreement on TLS, or it wants a certificate (see tls.certFile)'],
+  [/^HPE_/, 'it does not speak HTTP there'],
   [/^(ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)|EPROTO)$/, 'it does not speak TLS there'],
 ];
 
@@ -87,7 +89,7 @@ export function failureReason(error: unknown, address: string): string {
   if (error instanceof UnusableMaterial) return error.reason;
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   if (typeof code !== 'string') return `the connection to ${address} failed`;
-  const words = TLS_REFUSALS.find(([pattern]) => pattern.test(code))?.[1];
+  const words = REFUSALS.find(([pattern]) => pattern.test(code))?.[1];
   return words === undefined ? `${code} ${address}` : `${code} ${address}: ${words}`;
 }
 
@@ -105,6 +107,10 @@ export function httpReason(response: IncomingMessage, body: Buffer, secrets: rea
   const raw = body.subarray(0, BODY_WINDOW_BYTES).toString('utf8');
   // A gateway in between may echo the request. One that the window cuts in two is not recognised: the end is left out.
   const safe = redact(raw, secrets).slice(0, body.length > BODY_WINDOW_BYTES ? -longest || undefined : undefined);
+  if (looksLikePage(safe)) {
+    const title = /<title>\s*([^<]{1,80}?)\s*</i.exec(safe)?.[1]?.replace(/[\p{Cc}\p{Cf}\ufffd]+/gu, ' ');
+    return `HTTP ${status}: a page of HTML, not of Consul${title === undefined ? '' : ` (${title})`}`;
+  }
   const text = safe
     .replace(/[\p{Cc}\p{Cf}\ufffd]+/gu, ' ')
     .trim()

@@ -3,7 +3,7 @@ import type { CallReport } from '../../client/grpc/call-scope';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 import { findMethod, listMethods, type Method, openCall, readData, requestsFrom } from './methods';
-import { type MethodFlags, openServiceClient, type ServiceClient } from './service-client';
+import { type MethodFlags, openServiceClient, orInterrupted, type ServiceClient } from './service-client';
 
 /** `call`. */
 export async function callMethod(
@@ -17,10 +17,10 @@ export async function callMethod(
   try {
     const metadata = opened.graylane.metadata(flags.label);
     if (path === undefined) {
-      await showMethods(opened.client, metadata, flags, io);
+      await orInterrupted(showMethods(opened.client, metadata, flags, io), io);
       return;
     }
-    const method = await findMethod(path, opened.client, metadata, flags);
+    const method = await orInterrupted(findMethod(path, opened.client, metadata, flags), io);
     const requests = requestsFrom(json, method.definition.requestType, method.types);
     if (!method.definition.requestStream && requests.length !== 1) {
       throw new CommandError(2, `--data: ${requests.length} requests (expected: one, ${path} takes no stream)`);
@@ -57,6 +57,7 @@ async function callOnce(
   };
   const deadline = Date.now() + flags.timeout * 1000;
   const call = graylane.with({ observe }, () => openCall(method, client, metadata, deadline));
+  io.interrupted.addEventListener('abort', () => call.cancel());
   const answers: object[] = [];
   call.on('data', (answer: object) => {
     answers.push(answer);

@@ -8,14 +8,15 @@ import {
   parseLabel,
   parseMethodName,
   parsePositive,
+  parseSeconds,
   parseWhole,
   percentParser,
   repeated,
+  SERVICE,
 } from '../flags';
 import { type LabelMix, parseLabelMix } from './label-mix';
 
 const asGiven = (text: string): string => text;
-const SERVICE = argument('<service>', 'name in Consul');
 /** What `call` and `load` have in common. */
 const CALL = [
   ...consul(LOCAL_FIRST),
@@ -30,7 +31,7 @@ const CALL = [
     repeated(asGiven),
   ),
   POLICY_SOURCE,
-  option('--timeout <seconds>', 'deadline of a call', parsePositive, 10),
+  option('--timeout <seconds>', 'deadline of a call', parseSeconds, 10),
   option('--tls', 'over TLS, by the authorities that Node knows'),
   option('--ca-file <file>', 'over TLS, by these authorities (PEM)'),
   option('--cert-file <file>', 'certificate of the client (PEM), with --key-file'),

@@ -18,7 +18,11 @@ export function parseLabelMix(text: string): LabelMix | string {
   const at = text.indexOf('=');
   if (at < 1) return '(expected: key=value)';
   const key = text.slice(0, at).toLowerCase();
+  if (!/^[\w.-]+$/.test(key))
+    return '(expected: key=value, without blanks around =, the key of letters, digits, _ . -)';
   const value = text.slice(at + 1);
+  const stray = value.replace(/\{[^{}]*\}/g, '').match(/[{}]/)?.[0];
+  if (stray !== undefined) return `(expected: a pair for each brace, such as {canary:10%}; ${stray} has none)`;
   const shares = parseShares(value);
   if (typeof shares === 'string') return shares;
   if (shares !== undefined) return { key, pick: (random) => pickShare(shares, random() * 100) };

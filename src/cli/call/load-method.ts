@@ -64,7 +64,7 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
   const { interrupted } = io;
   const tally = new Tally();
   const started = performance.now();
-  const isLive = io.isTerminal && !io.asJson;
+  const isLive = io.canRedraw && !io.asJson;
   let due = 0;
   let leftOut = 0;
   let inFlight = 0;
@@ -163,7 +163,7 @@ async function showLoad(
 ): Promise<void> {
   const { calls, failed, retried, fellBack, p50Ms, p95Ms, p99Ms } = tally.totals;
   const { colors } = io;
-  if (io.isTerminal) io.write(REDRAW);
+  if (io.canRedraw) io.write(REDRAW);
   const rate = elapsedMs > 0 ? (calls / elapsedMs) * 1000 : 0;
   const parts = [
     `${colors.bold(String(calls))} calls in ${(elapsedMs / 1000).toFixed(1)} s (${rate.toFixed(1)} a second)`,

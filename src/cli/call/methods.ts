@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Client, ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import {
   type AnyDefinition,
@@ -118,6 +120,11 @@ function read(files: Buffer): PackageDefinition {
 }
 
 async function loadProto(files: readonly string[], folders: readonly string[] = []): Promise<PackageDefinition> {
+  const missing = files.find((file) => ![file, ...folders.map((folder) => join(folder, file))].some(existsSync));
+  if (missing !== undefined) {
+    const where = folders.length === 0 ? 'that can be read' : `here or below ${folders.join(', ')}`;
+    throw new CommandError(2, `--proto: ${missing}: no such file (expected: a .proto file ${where})`, 'check its name');
+  }
   try {
     return await load([...files], { ...AS_JSON, includeDirs: [...folders] });
   } catch (error) {
@@ -162,7 +169,8 @@ export function requestsFrom(json: string, type: Messages, types: PackageDefinit
   try {
     value = JSON.parse(json);
   } catch (error) {
-    throw new CommandError(2, `--data: ${messageIn(error)} (expected: JSON)`);
+    const hint = json.startsWith('@') ? `; a file comes by standard input: --data - < ${json.slice(1)}` : '';
+    throw new CommandError(2, `--data: ${messageIn(error)} (expected: JSON${hint})`);
   }
   const each = Array.isArray(value) ? value : [value];
   return each.map((one, at) => {

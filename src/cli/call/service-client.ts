@@ -29,21 +29,37 @@ export async function openServiceClient(service: string, flags: MethodFlags, io:
   const watched = await watchService({ service, options: defined({ policy: flags.policy }) }, flags, io);
   const { graylane } = watched;
   const client = new Client(graylane.target(service), creds, graylane.clientOptions());
+  const close = async (): Promise<void> => {
+    client.close();
+    await watched.close();
+  };
   try {
-    await graylane.ready(service, { timeoutMs: READY_WITHIN_MS });
+    await orInterrupted(graylane.ready(service, { timeoutMs: READY_WITHIN_MS }), io);
   } catch (error) {
-    if (!GraylaneError.is(error)) throw error;
+    if (!GraylaneError.is(error)) {
+      await close();
+      throw error;
+    }
     io.note(`${io.colors.yellow('note')} ${error.message}`);
   }
-  return {
-    graylane,
-    client,
-    versionOf: versions(watched),
-    async close() {
-      client.close();
-      await watched.close();
-    },
-  };
+  return { graylane, client, versionOf: versions(watched), close };
+}
+
+/** Does not wait for the work after an interrupt. Throws a CommandError then. */
+export async function orInterrupted<T>(work: Promise<T>, { interrupted }: CommandIo): Promise<T> {
+  // It may fail when nobody waits for it any more.
+  work.catch(() => {});
+  let stop = (): void => {};
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(new CommandError(1, 'interrupted'));
+    interrupted.addEventListener('abort', stop);
+    if (interrupted.aborted) stop();
+  });
+  try {
+    return await Promise.race([work, stopped]);
+  } finally {
+    interrupted.removeEventListener('abort', stop);
+  }
 }
 
 function versions(watched: WatchedService): ServiceClient['versionOf'] {
@@ -75,11 +91,15 @@ async function channelCredentials({ tls, caFile, certFile, keyFile }: MethodFlag
 
 async function pem(flag: string, file: string | undefined): Promise<Buffer | null> {
   if (file === undefined) return null;
+  let material: Buffer;
   try {
-    return await readFile(file);
+    material = await readFile(file);
   } catch (error) {
     throw new CommandError(2, `${flag}: ${file}: ${codeOf(error)} (expected: a PEM file that can be read)`);
   }
+  if (material.includes('-----BEGIN ')) return material;
+  // OpenSSL would take it for no certificate at all.
+  throw new CommandError(2, `${flag}: ${file}: no PEM in it (expected: a block that begins with -----BEGIN)`);
 }
 
 /** What `call` and `load` have in common: the method, the request, and how the service is reached. */

@@ -6,7 +6,7 @@ import { parseStored } from '../../ops/store/policy-text';
 import { signText } from '../../ops/store/signing';
 import { CommandError, codeOf } from '../command';
 import { type ConsulFlags, readSigning } from '../consul/consul-connection';
-import { nextForRequest } from '../consul/next-step';
+import { consulNextStep } from '../consul/next-step';
 import { nameOf, type StoreSession } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import type { PlannedChange, PlannedService } from '../policy/planned-change';
@@ -61,7 +61,7 @@ export async function openRun(
     return run;
   } catch (error) {
     if (GraylaneError.is(error)) {
-      throw new CommandError(2, error.message, nextForRequest(error.message, 'check what the ACL token permits'));
+      throw new CommandError(2, error.message, consulNextStep(error.message));
     }
     const place = `${listen.host}:${listen.port}`;
     const message = `--listen: ${place}: ${codeOf(error)} (expected: a free address of this host)`;

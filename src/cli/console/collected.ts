@@ -34,7 +34,7 @@ export async function collect(
   let result: unknown = null;
   const notes: string[] = [];
   const io: CommandIo = {
-    ...{ asJson: true, env, isTerminal: false, columns: 80, rows: 24, exitCode: 0 },
+    ...{ asJson: true, env, isTerminal: false, canRedraw: false, columns: 80, rows: 24, exitCode: 0 },
     colors: picocolors.createColors(false),
     ...{ line() {}, write() {}, jsonLine() {}, onKey: () => () => {} },
     json(value) {

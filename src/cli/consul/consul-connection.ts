@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { defined } from '../../base/defined';
+import { GraylaneError } from '../../base/errors';
 import { readSigningKey } from '../../base/signing-keys';
+import { answerNames } from '../../consul/answer-json';
 import type { ConsulClient } from '../../consul/client';
 import type { ConsulOptions } from '../../consul/options';
 import { PLAIN_TIME_LIMIT_MS } from '../../consul/request';
 import type { Signing } from '../../ops/store/signing';
-import { CommandError, codeOf } from '../command';
+import { CommandError, codeOf, orNone } from '../command';
+import { didYouMean } from '../describe';
 import type { CommandIo } from '../io';
-import { nextForRequest } from './next-step';
+import { consulNextStep } from './next-step';
 
 /** The options of a command that asks Consul: those of `consul()`, and `--key`. */
 export interface ConsulFlags {
@@ -26,9 +29,11 @@ export interface ConsulConnection {
   readonly address: string;
   /**
    * The datacenters that `--dc` names, as `dc=` parameters; `undefined` is the agent's own, which is asked without one.
-   * Throws a CommandError when `all` cannot be found out.
+   * Throws a CommandError for a name that Consul does not know, and when `all` cannot be found out.
    */
   datacenters(): Promise<readonly (string | undefined)[]>;
+  /** The same, whether Consul knows them or not. */
+  asked(): Promise<readonly (string | undefined)[]>;
   /** All that Consul knows, by name. Throws a CommandError. */
   everywhere(): Promise<readonly string[]>;
   close(): void;
@@ -44,10 +49,17 @@ export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<
   const options = parseConsulOptions(await consulOptions(flags, io), io.env);
   const client = createConsulClient(options, { clock: systemClock });
   const address = options.addresses.map(({ text }) => text).join(', ');
+  const asked = async (): Promise<readonly (string | undefined)[]> =>
+    flags.dc === 'all' ? everyDatacenter(client, address) : namedDatacenters(flags);
   return {
     client,
     address,
-    datacenters: async () => (flags.dc === 'all' ? everyDatacenter(client, address) : namedDatacenters(flags)),
+    asked,
+    datacenters: async () => {
+      const names = await asked();
+      if (flags.dc !== 'all') await checkDatacenters(names, client, address);
+      return names;
+    },
     everywhere: () => everyDatacenter(client, address),
     close: () => client.close(),
   };
@@ -62,6 +74,9 @@ export async function withConsul<T>(
   const connection = await connectConsul(flags, io);
   try {
     return await work(connection);
+  } catch (error) {
+    if (!GraylaneError.is(error) || error.code !== 'POLICY_UNAVAILABLE') throw error;
+    throw new CommandError(2, `Consul at ${connection.address}: ${error.message}`, consulNextStep(error.message));
   } finally {
     connection.close();
   }
@@ -96,20 +111,32 @@ async function read(file: string, name: string): Promise<string> {
 
 /** What `--dc` names, unless it is `all`, which Consul has to say. */
 export function namedDatacenters({ dc = '' }: ConsulFlags): readonly (string | undefined)[] {
-  if (dc === '') return [undefined];
-  return [...new Set(dc.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+  return dc === '' ? [undefined] : [...new Set(dc.split(','))];
 }
 
 async function everyDatacenter(client: ConsulClient, address: string): Promise<readonly string[]> {
-  const unreachable = (reason: string): CommandError => {
-    const next = nextForRequest(reason, 'check --consul, CONSUL_HTTP_ADDR and the ACL token');
-    return new CommandError(2, `Consul at ${address}: ${reason}`, next);
-  };
-  const answer = await client.get({ path: '/catalog/datacenters', timeLimitMs: PLAIN_TIME_LIMIT_MS });
-  if (answer.kind === 'failure') throw unreachable(answer.reason);
-  const names: unknown = JSON.parse(answer.body.toString('utf8'));
-  if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) {
-    throw unreachable('the answer is no list of datacenters');
+  const names = answerNames(await client.get({ path: '/catalog/datacenters', timeLimitMs: PLAIN_TIME_LIMIT_MS }));
+  if ('reason' in names) {
+    throw new CommandError(2, `Consul at ${address}: ${names.reason}`, consulNextStep(names.reason));
   }
   return [...names].sort();
+}
+
+/**
+ * Throws a CommandError for a name that Consul does not know: a slip must not be taken for a datacenter that does not
+ * answer. Where Consul does not say what it knows, what follows will tell.
+ */
+async function checkDatacenters(
+  names: readonly (string | undefined)[],
+  client: ConsulClient,
+  address: string,
+): Promise<void> {
+  const given = names.filter((name) => name !== undefined);
+  if (given.length === 0) return;
+  const known = await orNone(everyDatacenter(client, address));
+  const unknown = given.filter((name) => known?.includes(name) === false);
+  if (known === undefined || unknown.length === 0) return;
+  const [first = ''] = unknown;
+  const message = `--dc: ${unknown.join(', ')} (expected: what Consul at ${address} knows: ${known.join(', ')})`;
+  throw new CommandError(2, message, didYouMean(first, known, 'correct --dc'));
 }

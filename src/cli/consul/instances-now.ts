@@ -1,7 +1,9 @@
 import { defined } from '../../base/defined';
 import type { DatacenterState, FilterFailure } from '../../base/instances';
+import { isRecord } from '../../base/is-record';
 import { isFilterRefused } from '../../client/discovery/consul/filter-query';
 import { placeOf } from '../../client/discovery/consul/health-target';
+import { answerJson } from '../../consul/answer-json';
 import type { ConsulClient } from '../../consul/client';
 import { parseHealth, parseKeys } from '../../consul/health-answer';
 import { type ConsulAnswer, PLAIN_TIME_LIMIT_MS } from '../../consul/request';
@@ -84,5 +86,6 @@ export async function readServiceNames(
   timeLimitMs: number = PLAIN_TIME_LIMIT_MS,
 ): Promise<readonly string[] | undefined> {
   const answer = await client.get({ path: '/catalog/services', query: inDatacenter(datacenter), timeLimitMs });
-  return answer.kind === 'failure' ? undefined : Object.keys(JSON.parse(answer.body.toString('utf8')) as object);
+  const read = answerJson(answer);
+  return 'value' in read && isRecord(read.value) ? Object.keys(read.value) : undefined;
 }

@@ -2,11 +2,14 @@ import { GraylaneError } from '../../base/errors';
 import { createRolloutStore, type RolloutStore, type StoredRollout } from '../../ops/rollout/store';
 import { createWavesStore, type WavesStore } from '../../ops/rollout/waves/record';
 import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
+import { checkMayRead } from '../../ops/store/kv';
 import { createPolicyStore, findAuthor, type PolicyStore } from '../../ops/store/policy-store';
 import { CommandError } from '../command';
+import { didYouMean } from '../describe';
 import type { CommandIo } from '../io';
 import { type ConsulConnection, type ConsulFlags, readSigning, withConsul } from './consul-connection';
-import { nextForRequest } from './next-step';
+import { readServiceNames } from './instances-now';
+import { consulNextStep } from './next-step';
 
 /** The stores of policies and rollouts, open for one command. */
 export interface StoreSession {
@@ -23,6 +26,37 @@ export interface StoreSession {
   author(): Promise<string>;
 }
 
+/**
+ * A service has no policy, no history or no rollout, or there is no such service: `withStore` then names the one that
+ * was most likely meant, in place of `nextStep`.
+ */
+export class ServiceHasNone extends CommandError {
+  readonly service: string;
+  readonly datacenter: string | undefined;
+
+  constructor(service: string, datacenter: string | undefined, message: string, nextStep?: string) {
+    super(1, message, nextStep);
+    this.service = service;
+    this.datacenter = datacenter;
+  }
+}
+
+/** `did you mean payments?`, of those that have a policy or are registered; else `otherwise`. */
+export async function meantService<T extends string | undefined>(
+  service: string,
+  datacenter: string | undefined,
+  { policies, connection }: Pick<StoreSession, 'policies' | 'connection'>,
+  otherwise: T,
+): Promise<string | T> {
+  const [withPolicy, registered = []] = await Promise.all([
+    orFailure(policies.services(datacenter)),
+    readServiceNames(connection.client, datacenter),
+  ]);
+  const names = [...('failure' in withPolicy ? [] : withPolicy), ...registered].filter((name) => name !== service);
+  // One that is registered is meant, and has none yet.
+  return registered.includes(service) ? otherwise : didYouMean(service, names) || otherwise;
+}
+
 /** What one datacenter said. */
 export type Reading = Failure | { readonly datacenter: string | undefined; readonly stored: StoredPolicy };
 
@@ -36,10 +70,11 @@ export async function withStore<T>(
   return await withConsul(flags, io, async (connection) => {
     const { client } = connection;
     const datacenters = await connection.datacenters();
+    const policies = createPolicyStore({ client, signing });
     let author: Promise<string> | undefined;
-    return await work({
+    const session: StoreSession = {
       connection,
-      policies: createPolicyStore({ client, signing }),
+      policies,
       rollouts: createRolloutStore(client, datacenters[0]),
       rolloutsIn: (datacenter) => createRolloutStore(client, datacenter),
       waves: createWavesStore(client),
@@ -48,7 +83,14 @@ export async function withStore<T>(
         author ??= findAuthor(client);
         return author;
       },
-    });
+    };
+    try {
+      return await work(session);
+    } catch (error) {
+      if (!(error instanceof ServiceHasNone)) throw error;
+      const { service, message, nextStep } = error;
+      throw new CommandError(1, message, await meantService(service, error.datacenter, session, nextStep));
+    }
   });
 }
 
@@ -71,7 +113,17 @@ export async function readAll(
   return readings;
 }
 
-/** Every policy of a datacenter. Throws POLICY_UNAVAILABLE. */
+/** The same, and throws also where the token may read no policy: that there is none would not be known. */
+export async function readEveryAllowed(
+  session: StoreSession,
+  datacenter: string | undefined,
+): Promise<readonly StoredPolicy[]> {
+  const stored = await readEvery(session, datacenter);
+  if (stored.length === 0) await checkMayRead(session.connection.client, 'graylane/policies', datacenter);
+  return stored;
+}
+
+/** Every policy of a datacenter that the token may read. Throws POLICY_UNAVAILABLE. */
 export async function readEvery(
   { policies }: StoreSession,
   datacenter: string | undefined,
@@ -91,9 +143,8 @@ export async function orFailure<T>(reading: Promise<T>): Promise<T | { readonly 
 
 /** No datacenter answers. */
 export function unanswered({ address }: ConsulConnection, reasons: readonly string[]): CommandError {
-  const said = reasons.join(', ');
-  const next = nextForRequest(said, 'check --consul, CONSUL_HTTP_ADDR and what the ACL token permits');
-  return new CommandError(2, `Consul at ${address}: ${said}`, next);
+  const reason = reasons.join(', ');
+  return new CommandError(2, `Consul at ${address}: ${reason}`, consulNextStep(reason));
 }
 
 /** What the datacenters that answered have. Notes the failures of the others, and sets exit code 1 for them. */
@@ -130,8 +181,12 @@ export function findRevision(stored: StoredPolicy, revision: string): StoredEntr
   if (found === undefined) {
     const numbers = stored.history.map(({ number }) => number);
     const kept = numbers.length === 0 ? 'there is no history' : `${numbers[0]} to ${numbers.at(-1)} are kept`;
-    const message = `${stored.service} has no revision ${revision}; ${kept}`;
-    throw new CommandError(1, message, `run graylane policy log ${stored.service}`);
+    const { service, datacenter, history } = stored;
+    const message = `${service} has no revision ${revision}; ${kept}`;
+    const next = `run graylane policy log ${service}`;
+    throw history.length === 0
+      ? new ServiceHasNone(service, datacenter, message, next)
+      : new CommandError(1, message, next);
   }
   return found;
 }
@@ -161,11 +216,8 @@ export async function readRollout(
 
 export function noRollout(service: string, datacenter?: string): CommandError {
   const where = datacenter === undefined ? '' : ` in ${datacenter}`;
-  return new CommandError(
-    1,
-    `${service} has no rollout${where}`,
-    `run graylane rollout start ${service} --file rollout.yaml`,
-  );
+  const next = `run graylane rollout start ${service} --file rollout.yaml`;
+  return new ServiceHasNone(service, datacenter, `${service} has no rollout${where}`, next);
 }
 
 const AT_ONCE = 8;

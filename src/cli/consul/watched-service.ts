@@ -9,8 +9,10 @@ import { isFilterSettled } from '../../client/state/readiness';
 import type { Snapshot } from '../../policy/membership/snapshot';
 import { foundBy } from '../../policy/places/lookups';
 import { CommandError } from '../command';
+import { didYouMean } from '../describe';
 import type { CommandIo } from '../io';
-import { type ConsulFlags, consulOptions, namedDatacenters } from './consul-connection';
+import { type ConsulFlags, consulOptions, namedDatacenters, withConsul } from './consul-connection';
+import { readServiceNames } from './instances-now';
 
 export interface WatchedService {
   readonly graylane: Graylane;
@@ -37,6 +39,9 @@ const LOOK_EVERY_MS = 5;
  */
 export async function watchService(request: WatchRequest, flags: ConsulFlags, io: CommandIo): Promise<WatchedService> {
   const { service, options = {}, seed } = request;
+  if (options.instances === undefined && flags.dc !== undefined) {
+    await withConsul(flags, io, (connection) => connection.datacenters());
+  }
   let snapshot: Snapshot | undefined;
   let random: Random = systemRandom;
   const graylane = createGraylaneWith(
@@ -79,6 +84,22 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
     },
     close: () => graylane.close(),
   };
+}
+
+const NAMES_WITHIN_MS = 1_000;
+
+/** Notes which service was most likely meant, where Consul lists no instance of this one. */
+export async function noteUnregistered(
+  { service, instances }: Snapshot,
+  flags: ConsulFlags,
+  io: CommandIo,
+): Promise<void> {
+  if (instances.datacenters.some((state) => state.instances.length > 0)) return;
+  const [named] = flags.dc === 'all' ? [] : namedDatacenters(flags);
+  const names = await withConsul(flags, io, ({ client }) => readServiceNames(client, named, NAMES_WITHIN_MS));
+  if (names === undefined || names.includes(service)) return;
+  const hint = didYouMean(service, names);
+  if (hint !== '') io.note(`no instance of ${service} is registered; ${hint}`);
 }
 
 function datacenters(flags: ConsulFlags): Pick<GraylaneOptions, 'datacenters'> {

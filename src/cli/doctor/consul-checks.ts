@@ -1,10 +1,12 @@
 import { systemClock } from '../../base/clock';
 import type { AgentAddress } from '../../consul/address';
+import { answerJson } from '../../consul/answer-json';
 import { type ConsulClient, createConsulClient } from '../../consul/client';
+import type { ConsulAnswer } from '../../consul/request';
 import { transact } from '../../ops/store/kv';
 import { orNone } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
-import { nextForAgent } from '../consul/next-step';
+import { consulNextStep } from '../consul/next-step';
 import { didYouMean } from '../describe';
 import { ask, bodyOf, type Finding, info, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
 
@@ -48,16 +50,25 @@ async function askAgent(
     const leader = await ask(client, undefined, '/status/leader');
     const answeredAtMs = Date.now();
     if (leader.kind === 'failure') {
-      const next = nextForAgent(leader.reason, leader.status);
+      const next = consulNextStep(leader.reason);
       return { finding: problem('consul', `${text}: ${leader.reason}`, next), clock: undefined };
     }
     const clock = clockFinding(leader.dateMs, askedAtMs, answeredAtMs);
-    const hasLeader = /^"[^"]+"/.test(leader.body.toString('utf8').trim());
-    if (!hasLeader) return { finding: problem('consul', `${text}: no leader`, "look at the servers' logs"), clock };
+    const reason = reasonOf(leader);
+    if (reason !== undefined)
+      return { finding: problem('consul', `${text}: ${reason}`, consulNextStep(reason)), clock };
     return { finding: ok('consul', `${text} answers${await versionOf(client)}`), clock };
   } finally {
     client.close();
   }
+}
+
+/** Undefined where it names a leader. */
+function reasonOf(answer: ConsulAnswer): string | undefined {
+  if (answer.kind === 'answer' && /^(?:"")?$/.test(answer.body.toString('utf8').trim())) return 'no leader';
+  const read = answerJson(answer);
+  if ('reason' in read) return read.reason;
+  return typeof read.value === 'string' ? undefined : 'the answer is not a leader';
 }
 
 async function versionOf(client: ConsulClient): Promise<string> {
@@ -111,7 +122,7 @@ function clockFinding(theirsMs: number | undefined, askedAtMs: number, answeredA
 export async function knownDatacenters(
   connection: ConsulConnection,
 ): Promise<{ readonly datacenters: readonly (string | undefined)[]; readonly findings: readonly Finding[] }> {
-  const named = await connection.datacenters();
+  const named = await connection.asked();
   if (named.every((dc) => dc === undefined)) return { datacenters: named, findings: [] };
   const known = await orNone(connection.everywhere());
   if (known === undefined) return { datacenters: named, findings: [] };

@@ -1,15 +1,17 @@
 import { nearest } from '../../base/spelling';
 import { askAgentZone } from '../../consul/agent-self';
+import { describeSelector } from '../../ops/effect/describe-selector';
 import { judgeEffect } from '../../ops/effect/effect';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/shortfalls';
 import type { Plan } from '../../policy/plan';
 import { orNone } from '../command';
-import { readServiceNames } from '../consul/instances-now';
+import { readInstancesNow, readServiceNames } from '../consul/instances-now';
 import { readRegistryView } from '../consul/registry-view';
 import { findPartition } from '../init/partition';
 import { ask, type Finding, info, type PlannedQuestion, problem, warning } from './finding';
 import { lookAtInstances } from './instance-checks';
+import { checkPorts } from './port-checks';
 
 /** What the policy does to calls now, by the same judgement as `policy apply`. */
 export async function checkEffect(question: PlannedQuestion): Promise<readonly Finding[]> {
@@ -18,13 +20,19 @@ export async function checkEffect(question: PlannedQuestion): Promise<readonly F
   // Unreadable instances are reported by the check of instances.
   const view = await orNone(readRegistryView(connection, { service, datacenter: dc }, [plan]));
   if (view === undefined) return [];
-  const { findings, isUnregistered } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
+  const { findings, athomeLost, isUnregistered } = judgeEffect({
+    before: plan,
+    after: plan,
+    view,
+    wallNowMs: Date.now(),
+  });
   const next = `run graylane instances ${service}, and correct the policy or the registration`;
   const effects = findings
     // Missing registrations are reported by the check of instances, with the same hint.
     .filter(({ kind }) => kind !== 'service')
     .map(({ kind, text }) => (kind === 'same' || kind === 'empty' ? warning : problem)(check, text, next));
   if (isUnregistered) return effects;
+  effects.push(...athomeLost.map((text) => warning(check, text, next)));
   const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
   // Other datacenters have other policies, but a misspelt tag is a fault in each.
   const everywhere = unassignedOf(plan, membershipOf(plan, view.instances));
@@ -76,16 +84,46 @@ export async function checkFailover(question: PlannedQuestion): Promise<readonly
   for (const name of new Set(named)) {
     // Unknown datacenters are reported by the check of the policy.
     if (name === dc || !known.includes(name)) continue;
-    const { findings: there } = await lookAtInstances({ ...question, dc: name });
-    const bad = there.find(({ state }) => state === 'problem' || state === 'warning');
-    if (bad !== undefined) findings.push({ ...bad, check: `failover of ${service} to ${name}` });
+    const { findings: there, usable } = await lookAtInstances({ ...question, dc: name });
+    const ports = question.flags.dial ? await checkPorts(question, usable) : [];
+    const isBad = ({ state }: Finding): boolean => state === 'problem' || state === 'warning';
+    const neighbours = await checkNeighbours({ ...question, dc: name });
+    const left = await unassignedIn(name, question);
+    const bad = [there.find(isBad), ports.find(isBad), ...neighbours, left].filter((one) => one !== undefined);
+    findings.push(...bad.map((one) => ({ ...one, check: `failover of ${service} to ${name}` })));
   }
   return findings;
+}
+
+/** Instances of another datacenter that the policy gives no calls when it fails over to there. */
+async function unassignedIn(
+  name: string,
+  { service, plan, connection }: PlannedQuestion,
+): Promise<Finding | undefined> {
+  const filters = [...plan.subsets.values()].flatMap(({ filter }) => filter ?? []);
+  const there = await orNone(readInstancesNow(connection.client, service, [name], filters));
+  if (there === undefined) return undefined;
+  const membership = membershipOf(plan, there);
+  const left = unassignedOf(plan, membership);
+  // A misspelt tag is told with the calls, wherever it is.
+  if (left?.slip !== undefined) return undefined;
+  const isAll = membership.groups.length === 0 && membership.unassigned.length > 0;
+  const none = isAll ? describeSelector(plan, plan.fallthrough.destination.subset, membership) : undefined;
+  const text = left?.text ?? none;
+  if (text === undefined) return undefined;
+  const next = `run graylane instances ${service} --dc ${name}, and correct the policy or the registration`;
+  return warning(`instances of ${service}`, text, next);
 }
 
 /** A service that is spelt almost as this one and has no policy of its own: most likely instances of this one. */
 export async function checkNeighbours({ service, dc, connection }: PlannedQuestion): Promise<readonly Finding[]> {
   const names = (await readServiceNames(connection.client, dc)) ?? [];
+  const check = `instances of ${service}`;
+  const written = names.find((name) => name.toLowerCase() === service.toLowerCase());
+  if (written !== undefined && !names.includes(service)) {
+    const finding = `Consul lists it as ${written}, and clients read the policy of the very name that they call`;
+    return [problem(check, finding, `write ${written} in the target and in the policy`)];
+  }
   if (!names.includes(service)) return [];
   // `orders-1` and `orders-2` are siblings, not slips of the pen.
   const bare = (name: string): string => name.replace(/\d/g, '');
@@ -95,7 +133,6 @@ export async function checkNeighbours({ service, dc, connection }: PlannedQuesti
   const key = `graylane/policies/${near}`;
   const policy = await ask(connection.client, dc, '/kv/{key}', { key });
   if (policy.kind === 'answer' && policy.status === 200) return [];
-  const check = `instances of ${service}`;
   const finding = `a service ${near} is registered, too, which is spelt almost alike`;
   return [warning(check, finding, `if ${near} is a slip, correct the name in its registration`)];
 }

@@ -5,16 +5,15 @@ import {
   parseDuration,
   parseLabel,
   parseMethod,
-  parseService,
   parseWhole,
   percentParser,
+  SERVICE,
   SIGNING_KEY,
   TO_ASK,
   TO_WRITE_TO,
 } from '../flags';
 import { parseDelay, parseStatus } from './parse';
 
-const SERVICE = argument('<service>', 'name in Consul', parseService);
 const TARGETS = [...consul(TO_WRITE_TO), SIGNING_KEY, option('--dry-run', 'write nothing')];
 
 export const drill: CommandGroup = {
@@ -42,7 +41,7 @@ export const drill: CommandGroup = {
       args: [SERVICE],
       options: [
         ...TARGETS,
-        option('--label <key=value>', 'calls with this label; may be given several times', parseLabel, {}),
+        option('-l, --label <key=value>', 'calls with this label; may be given several times', parseLabel, {}),
         option('--method <path>', 'calls of this method: /package.Service/Method', parseMethod),
         option(
           '--in <subset>',

@@ -9,7 +9,7 @@ import { parseTimestamp } from '../../policy/override';
 import { ownValue } from '../../policy/plain-data';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { nameOf, readEvery, withStore } from '../consul/store-session';
+import { nameOf, readEveryAllowed, withStore } from '../consul/store-session';
 import { didYouMean } from '../describe';
 import type { CommandIo } from '../io';
 import { changeDocument, type DocumentChange, type DocumentChanged } from '../override/change-document';
@@ -125,12 +125,15 @@ async function changeAll(
 ): Promise<void> {
   await withStore(flags, io, async (session) => {
     const results: object[] = [];
+    let unanswered = 0;
     for (const datacenter of session.datacenters) {
       const changed = await changeDocument(service, datacenter, change, session);
-      const { document, entry, ...rest } = changed;
+      const { document, entry, isUnanswered, ...rest } = changed;
+      if (isUnanswered === true) unanswered += 1;
       results.push({ ...rest, ...defined({ faults: document?.faults, number: entry?.number }) });
       showChanged(changed, describe(changed), io);
     }
+    if (unanswered === session.datacenters.length) io.exitCode = 2;
     io.json(results);
   });
 }
@@ -167,7 +170,7 @@ export interface ListedFault {
 export async function listDrills(flags: ConsulFlags, io: CommandIo): Promise<void> {
   await withStore(flags, io, async (session) => {
     const stored: StoredPolicy[] = [];
-    for (const datacenter of session.datacenters) stored.push(...(await readEvery(session, datacenter)));
+    for (const datacenter of session.datacenters) stored.push(...(await readEveryAllowed(session, datacenter)));
     const listed = stored.flatMap(faultsIn);
     io.json(listed);
     if (listed.length === 0) return io.line('no drills');

@@ -7,7 +7,7 @@ import type { GraylaneOptions } from '../../client/options';
 import { CASE_METHOD } from '../../policy/routing/policy-case';
 import { CommandError, codeOf } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { watchService } from '../consul/watched-service';
+import { noteUnregistered, watchService } from '../consul/watched-service';
 import { describeEndpoint, describeLimit, describeZones } from '../describe';
 import { policySourceOf } from '../flags';
 import type { CommandIo } from '../io';
@@ -39,7 +39,10 @@ export async function explainCall(service: string, flags: ExplainFlags, io: Comm
       await showExplanation(explanation, io);
       io.note('breakers are those of this command, which makes no calls; graylane inspect shows those of a process');
     }
-    if (!canServe) noteRefusal(explanation, io);
+    if (!canServe) {
+      noteRefusal(explanation, io);
+      if (flags.instances === undefined) await noteUnregistered(watched.snapshot, flags, io);
+    }
     const [problem] = policy?.rejected?.problems ?? [];
     if (problem !== undefined) io.note(`a newer policy was refused and is not in force: ${problem.message}`);
   } finally {

@@ -3,10 +3,17 @@ import { inspectLanes } from '../../policy/lanes/inspect-lanes';
 import { membershipOf } from '../../policy/membership/membership';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { readInstancesNow } from '../consul/instances-now';
-import { inSlices, nameOf, orFailure, readEvery, type StoreSession, withStore } from '../consul/store-session';
+import {
+  inSlices,
+  nameOf,
+  orFailure,
+  readEveryAllowed,
+  type StoreSession,
+  unanswered,
+  withStore,
+} from '../consul/store-session';
 import type { CommandIo } from '../io';
 
 interface LaneOfService {
@@ -62,8 +69,8 @@ async function viewsIn(
   session: StoreSession,
   io: CommandIo,
 ): Promise<readonly ServiceView[]> {
-  const stored = await orFailure(readEvery(session, datacenter));
-  if ('failure' in stored) throw new CommandError(2, `${nameOf(datacenter)}: ${stored.failure}`);
+  const stored = await orFailure(readEveryAllowed(session, datacenter));
+  if ('failure' in stored) throw unanswered(session.connection, [`${nameOf(datacenter)}: ${stored.failure}`]);
   const plans = stored.flatMap(({ service, policy }) => {
     const plan = policy === undefined ? undefined : compileStored(service, policy.text);
     if (plan instanceof PolicyError) io.note(`graylane: ${service} in ${nameOf(datacenter)}: its policy is not valid`);

@@ -9,7 +9,15 @@ import { ownValue } from '../../policy/plain-data';
 import { validatePolicy } from '../../policy/validate';
 import { CommandError } from '../command';
 import { readInstancesNow } from '../consul/instances-now';
-import { inSlices, nameOf, orFailure, readEvery, type StoreSession, withStore } from '../consul/store-session';
+import {
+  inSlices,
+  nameOf,
+  orFailure,
+  readEvery,
+  ServiceHasNone,
+  type StoreSession,
+  withStore,
+} from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { type ApplyFlags, carryOut, checkApplyFlags } from '../policy/apply-files';
 import { planService } from '../policy/planned-change';
@@ -139,9 +147,10 @@ function isMeant(dimension: LaneDocument, by: string | undefined): boolean {
   return by === undefined || dimension.by.toLowerCase() === by.toLowerCase();
 }
 
-function documentOf({ service, policy }: StoredPolicy): PolicyDocument {
+function documentOf({ service, datacenter, policy }: StoredPolicy): PolicyDocument {
   if (policy === undefined) {
-    throw new CommandError(1, `${service} has no policy; nothing was written`, 'run graylane policy apply FILE');
+    const message = `${service} has no policy; nothing was written`;
+    throw new ServiceHasNone(service, datacenter, message, 'run graylane policy apply FILE');
   }
   const { document, problems } = validatePolicy(parseStored(policy.text), { service });
   if (document === undefined) {

@@ -7,11 +7,13 @@ import {
   unwritableValue,
   writeList,
 } from '../../ops/lists/list-store';
+import { checkMayRead, parseJsonRecord } from '../../ops/store/kv';
 import { findAuthor } from '../../ops/store/policy-store';
 import { LIST_NAME, parseValueList, ValueList } from '../../policy/value-list';
 import { CommandError } from '../command';
 import { type ConsulConnection, type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { nameOf } from '../consul/store-session';
+import { didYouMean } from '../describe';
 import { type CommandIo, fields } from '../io';
 import { readText } from '../policy-files';
 
@@ -29,7 +31,11 @@ const MOST_NAMED = 5;
 /** `lists put`. */
 export async function putList(name: string, file: string, flags: WriteFlags, io: CommandIo): Promise<void> {
   checkName(name);
-  const values = parseValueList(await readText(file));
+  const text = await readText(file);
+  if (parseJsonRecord(text) !== undefined) {
+    throw new CommandError(1, `${file}: a JSON object (expected: a value a line, or a JSON list of texts)`);
+  }
+  const values = parseValueList(text);
   if (typeof values === 'string') throw new CommandError(1, `${file}: ${values}`);
   const odd = unwritableValue(values);
   if (odd !== undefined) {
@@ -44,7 +50,10 @@ export async function rollBackList(name: string, flags: WriteFlags, io: CommandI
   checkName(name);
   await change(name, { ...flags, force: true }, io, async ({ client }, datacenter) => {
     const former = await readFormerList(client, name, datacenter);
-    if (former === undefined) throw new CommandError(1, `${name}: no change that could be undone`);
+    if (former === undefined) {
+      const hint = didYouMean(name, await listNames(client, datacenter), 'run graylane lists list');
+      throw new CommandError(1, `${name}: no change that could be undone`, hint);
+    }
     return soundValues(former);
   });
 }
@@ -111,7 +120,9 @@ export async function listLists(flags: ConsulFlags, io: CommandIo): Promise<void
   await withConsul(flags, io, async ({ client, datacenters }) => {
     const found: object[] = [];
     for (const datacenter of await datacenters()) {
-      for (const name of await listNames(client, datacenter)) {
+      const names = await listNames(client, datacenter);
+      if (names.length === 0) await checkMayRead(client, 'graylane/lists', datacenter);
+      for (const name of names) {
         const list = await readList(client, name, datacenter);
         if (list !== undefined) found.push({ datacenter: nameOf(datacenter), ...describe(list) });
       }

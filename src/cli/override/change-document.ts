@@ -5,8 +5,9 @@ import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import type { Plan } from '../../policy/plan';
 import { validatePolicy } from '../../policy/validate';
+import { consulNextStep } from '../consul/next-step';
 import { effectIn } from '../consul/registry-view';
-import { nameOf, orFailure, type StoreSession } from '../consul/store-session';
+import { meantService, nameOf, orFailure, type StoreSession } from '../consul/store-session';
 
 /** A change that is made to whatever stands in Consul, so that another writer's change at the same moment stays. */
 export interface DocumentChange {
@@ -29,6 +30,8 @@ export interface DocumentChanged {
   readonly entry?: HistoryEntry;
   readonly reason?: string;
   readonly remarks?: readonly string[];
+  /** Consul did not say what stands there. */
+  readonly isUnanswered?: true;
 }
 
 /** Attempts to write: after a change by another writer the change is made to the new policy. */
@@ -46,8 +49,15 @@ export async function changeDocument(
   const refused = (reason: string): DocumentChanged => ({ ...named, outcome: 'refused', reason });
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const before = await orFailure(policies.read(service, datacenter));
-    if ('failure' in before) return refused(before.failure);
-    const current = currentDocument(before);
+    if ('failure' in before) {
+      const reason = `${before.failure}; ${consulNextStep(before.failure)}`;
+      return { ...refused(reason), isUnanswered: true };
+    }
+    if (before.policy === undefined) {
+      const next = await meantService(service, datacenter, session, 'graylane policy apply gives it one');
+      return refused(`it has no policy; ${next}`);
+    }
+    const current = documentOf(before.policy.text, service);
     if (typeof current === 'string') return refused(current);
     const author = await session.author();
     const time = new Date();
@@ -65,7 +75,7 @@ export async function changeDocument(
     const { kind, message } = change;
     const outcome = await policies.write({ before, text: documentText(next), kind, author, message, time });
     if (outcome.kind === 'written') return { ...shown, outcome: 'written', entry: outcome.entry };
-    if (outcome.kind !== 'lost') return refused(outcome.reason);
+    if (outcome.kind !== 'lost') return refused(`${outcome.reason}; ${consulNextStep(outcome.reason)}`);
     // A random time, so that writers that lost do not meet again.
     await sleep(Math.random() * 20 * (attempt + 1));
   }
@@ -88,9 +98,8 @@ async function effectOf(
 }
 
 /** The document in force, or why it cannot be changed. */
-function currentDocument({ service, policy }: StoredPolicy): PolicyDocument | string {
-  if (policy === undefined) return 'it has no policy; graylane policy apply gives it one';
-  const judged = validatePolicy(parseStored(policy.text), { service });
+function documentOf(text: string, service: string): PolicyDocument | string {
+  const judged = validatePolicy(parseStored(text), { service });
   if (judged.document === undefined) {
     return `the policy in Consul is not valid: ${judged.problems[0]?.message ?? 'not JSON'}; mend it with graylane policy apply`;
   }

@@ -1,7 +1,7 @@
-import { argument, type CommandGroup, option } from '../command';
-import { consul, parseDuration, SIGNING_KEY, TO_ASK, TO_WRITE_TO } from '../flags';
+import { type CommandGroup, option } from '../command';
+import { consul, parseDuration, SIGNING_KEY, services, TO_ASK, TO_WRITE_TO } from '../flags';
 
-const SERVICES = argument('[service...]');
+const SERVICES = services('name in Consul');
 const TARGETS = [
   ...consul(TO_WRITE_TO),
   SIGNING_KEY,

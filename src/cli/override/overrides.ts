@@ -8,7 +8,8 @@ import { describeWritten } from '../../policy/places/destination';
 import { ownValue } from '../../policy/plain-data';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { inSlices, nameOf, orFailure, readEvery, type StoreSession, withStore } from '../consul/store-session';
+import { consulNextStep } from '../consul/next-step';
+import { inSlices, nameOf, orFailure, readEveryAllowed, type StoreSession, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { changeDocument, type DocumentChange, type DocumentChanged } from './change-document';
 
@@ -75,12 +76,14 @@ async function changeOverrides(
     for (const datacenter of session.datacenters) {
       const named = flags.all === true ? await orFailure(session.policies.services(datacenter)) : services;
       if ('failure' in named) {
-        results.push({ service: '*', datacenter: nameOf(datacenter), outcome: 'refused', reason: named.failure });
+        const reason = `${named.failure}; ${consulNextStep(named.failure)}`;
+        results.push({ service: '*', datacenter: nameOf(datacenter), outcome: 'refused', reason, isUnanswered: true });
       } else results.push(...(await inSlices(named, (name) => changeOne(name, datacenter, make, flags, session))));
     }
     if (results.length === 0) throw new CommandError(1, 'no service has a policy', 'run graylane policy apply FILE');
     if (results.some(({ outcome }) => outcome === 'refused')) io.exitCode = 1;
-    io.json(results.map(({ entry, ...rest }) => ({ ...rest, ...defined({ number: entry?.number }) })));
+    if (results.every(({ isUnanswered }) => isUnanswered === true)) io.exitCode = 2;
+    io.json(results.map(({ entry, isUnanswered: _, ...rest }) => ({ ...rest, ...defined({ number: entry?.number }) })));
     for (const result of results) showResult(result, io);
   });
 }
@@ -130,7 +133,7 @@ function describeOverride({ to, datacenter }: OverrideDocument): string {
 export async function listOverrides(flags: ConsulFlags, io: CommandIo): Promise<void> {
   await withStore(flags, io, async (session) => {
     const stored: StoredPolicy[] = [];
-    for (const datacenter of session.datacenters) stored.push(...(await readEvery(session, datacenter)));
+    for (const datacenter of session.datacenters) stored.push(...(await readEveryAllowed(session, datacenter)));
     const listed = stored.flatMap(({ service, datacenter, policy }) => {
       const override = ownValue(parseStored(policy?.text ?? ''), 'override');
       if (!isRecord(override)) return [];

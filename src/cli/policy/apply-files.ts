@@ -4,7 +4,7 @@ import { documentText } from '../../ops/store/policy-text';
 import type { GradualFlags } from '../candidate/gradual-apply';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { inSlices, type StoreSession, withStore } from '../consul/store-session';
+import { inSlices, ServiceHasNone, type StoreSession, withStore } from '../consul/store-session';
 import { checkSources, type FleetSources } from '../flags';
 import type { CommandIo } from '../io';
 import { readValidPolicies } from '../policy-files';
@@ -155,9 +155,9 @@ function refused(refusals: readonly Refusal[]): CommandError {
 /** `policy delete`: ends with 1 when there is none. */
 export async function deletePolicy(service: string, flags: ApplyFlags, io: CommandIo): Promise<void> {
   checkApplyFlags(flags);
-  const text = (_: StoredPolicy, all: readonly StoredPolicy[]): string => {
+  const text = ({ datacenter }: StoredPolicy, all: readonly StoredPolicy[]): string => {
     if (all.some(({ policy }) => policy !== undefined)) return tombstoneOf(service);
-    throw new CommandError(1, `${service} has no policy`, 'run graylane policy list');
+    throw new ServiceHasNone(service, datacenter, `${service} has no policy`, 'run graylane policy list');
   };
   await applyText({ service, text, again: `run graylane policy get ${service}, then delete again` }, flags, io);
 }

@@ -2,11 +2,13 @@ import { argument, type CommandGroup, option } from '../command';
 import {
   consul,
   parseAdvertise,
+  parseDatacenters,
   parseDuration,
   parseListen,
   parseWeights,
   parseWhole,
   percentParser,
+  SERVICE,
   SIGNING_KEY,
   TO_ASK,
   TO_WRITE_TO,
@@ -16,7 +18,6 @@ import {
 } from '../flags';
 import { importCommands } from './import-commands';
 
-const SERVICE = argument('<service>');
 const FILES = argument('<file...>', 'YAML or JSON, or a folder of them; - is standard input');
 const LISTEN = [
   option('--listen <host:port>', 'take the reports of clients here', parseListen),
@@ -68,6 +69,7 @@ export const policy: CommandGroup = {
         option(
           '--dc <name>',
           'with --consul: datacenters to look in, with commas, or all; default: the one of the agent',
+          parseDatacenters,
         ),
       ],
       run: async () => (await import('./check-files.js')).validateFiles,

@@ -23,6 +23,7 @@ export async function editPolicy(
   const { yes = false, message = '', dryRun } = flags;
   // Without --yes the command asks for the message.
   checkApplyFlags(yes ? flags : { ...flags, message: message || 'asked later' });
+  editorOf(io);
   const found = await withStore(flags, io, (session) => textToEdit(service, session));
   const folder = await mkdtemp(join(tmpdir(), 'graylane-edit-'));
   const file = join(folder, `${service.replace(/[^A-Za-z0-9._-]/g, '-')}.yaml`);
@@ -88,13 +89,23 @@ async function editUntilValid(
 }
 
 /** The editor's command line goes through a shell, as with git: it may have arguments. */
-async function openEditor(file: string, { env }: CommandIo): Promise<void> {
-  const editor = [env['VISUAL'], env['EDITOR']].find((each) => each !== undefined && each !== '') ?? 'vi';
-  const child = spawn(`${editor} "${file}"`, { shell: true, stdio: 'inherit', env });
+async function openEditor(file: string, io: CommandIo): Promise<void> {
+  const editor = editorOf(io);
+  const child = spawn(`${editor} "${file}"`, { shell: true, stdio: 'inherit', env: io.env });
   const [code] = (await once(child, 'close')) as [number | null];
   if (code !== 0) {
     throw new CommandError(1, `${editor} ended with ${code ?? 'a signal'}; nothing was written`, 'check EDITOR');
   }
+}
+
+/** Throws a CommandError where the default one would need a terminal that is not there. */
+function editorOf({ env, isTerminal }: CommandIo): string {
+  const named = [env['VISUAL'], env['EDITOR']].find((each) => each !== undefined && each !== '');
+  if (named === undefined && !isTerminal) {
+    const next = 'set EDITOR to a program that needs none, or run graylane policy apply FILE';
+    throw new CommandError(2, 'no terminal for vi (expected: a terminal, or EDITOR); nothing was written', next);
+  }
+  return named ?? 'vi';
 }
 
 async function confirm(message: string, io: CommandIo): Promise<string | undefined> {

@@ -1,7 +1,6 @@
 import { argument, type CommandDefinition, option } from '../command';
-import { consul, parseTime, parseWhole, TO_ASK } from '../flags';
+import { consul, parseTime, parseWhole, SERVICE, TO_ASK } from '../flags';
 
-const NAMED_SERVICE = argument('<service>', 'name in Consul');
 const OUTPUT = option(
   '-o, --output <file>',
   'where to write it, as JSON if the name ends in .json; default: standard output',
@@ -25,7 +24,7 @@ export const importCommands: readonly CommandDefinition[] = [
       'graylane policy lint-chain payments': 'before targets get ?policy=chain',
       'graylane policy lint-chain payments --dc all --json': 'in every datacenter, for a CI job',
     },
-    args: [NAMED_SERVICE],
+    args: [SERVICE],
     options: consul(TO_ASK),
     run: async () => (await import('./chain-policy.js')).lintChain,
   },
@@ -40,7 +39,7 @@ export const importCommands: readonly CommandDefinition[] = [
       'graylane policy import-chain payments -o payments.yaml': 'to be reviewed, and applied',
       'graylane simulate payments --policy chain --against payments.yaml': 'whether anybody would move',
     },
-    args: [NAMED_SERVICE],
+    args: [SERVICE],
     options: [...consul(), OUTPUT, STRICT],
     run: async () => (await import('./chain-policy.js')).importChain,
   },

@@ -26,13 +26,15 @@ import {
   orFailure,
   type Reading,
   readAll,
-  readEvery,
+  readEveryAllowed,
+  ServiceHasNone,
   unanswered,
   withStore,
 } from '../consul/store-session';
 import { byText } from '../describe';
 import { type CommandIo, fields } from '../io';
 import { readText } from '../policy-files';
+import { orderArguments } from './argument-order';
 
 /** `policy list`. */
 export async function listPolicies(flags: ConsulFlags, io: CommandIo): Promise<void> {
@@ -40,7 +42,7 @@ export async function listPolicies(flags: ConsulFlags, io: CommandIo): Promise<v
     const listed: PolicySummary[] = [];
     const failures: Failure[] = [];
     for (const datacenter of session.datacenters) {
-      const stored = await orFailure(readEvery(session, datacenter));
+      const stored = await orFailure(readEveryAllowed(session, datacenter));
       if ('failure' in stored) failures.push({ datacenter, failure: stored.failure });
       else listed.push(...stored.flatMap(summaryOf));
     }
@@ -101,7 +103,8 @@ export async function getPolicy(service: string, flags: ReadFlags, io: CommandIo
       const { policy, datacenter } = only.stored;
       if (policy !== undefined) return printDocument(policy.text, flags.yaml, io);
       const where = nameOf(datacenter);
-      throw new CommandError(1, `${service} has no policy in ${where}`, 'run graylane policy apply FILE');
+      const message = `${service} has no policy in ${where}`;
+      throw new ServiceHasNone(service, datacenter, message, 'run graylane policy apply FILE');
     }
     const rows = readings.map(rowOf);
     const diverging = new Set(rows.map(({ revision }) => revision)).size > 1;
@@ -178,6 +181,14 @@ export async function showLog(service: string, flags: ReadFlags, io: CommandIo):
   const trusted = keys === undefined ? undefined : await readTrusted(keys);
   await withStore(flags, io, async (session) => {
     const readings = await readAll(session, service);
+    const isNone = readings.every(
+      (each) => 'stored' in each && each.stored.policy === undefined && each.stored.history.length === 0,
+    );
+    if (isNone) {
+      const [{ datacenter }] = readings as [Reading];
+      const message = `${service} has no history in ${readings.map((each) => nameOf(each.datacenter)).join(', ')} that this token may read`;
+      throw new ServiceHasNone(service, datacenter, message, 'run graylane policy list');
+    }
     const result: unknown[] = [];
     for (const stored of answeredOf(readings, io)) {
       const signatures = trusted === undefined ? [] : verifySignatures(stored, trusted);
@@ -201,9 +212,10 @@ async function readTrusted(file: string): Promise<TrustedKeys> {
   return trusted;
 }
 
-/** `policy show`. */
-export async function showRevision(revision: string, service: string, flags: ReadFlags, io: CommandIo): Promise<void> {
+/** `policy show`, which takes its arguments in either order. */
+export async function showRevision(first: string, second: string, flags: ReadFlags, io: CommandIo): Promise<void> {
   await withStore(flags, io, async (session) => {
+    const { service, revision = first } = await orderArguments(second, first, session);
     for (const stored of answeredOf(await readAll(session, service), io)) {
       const { entry, number } = findRevision(stored, revision);
       if (entry === undefined) {

@@ -17,11 +17,13 @@ import {
   noteFailure,
   type Reading,
   readAll,
+  ServiceHasNone,
   type StoreSession,
   withStore,
 } from '../consul/store-session';
 import { MAX_LOAD_FACTOR } from '../flags';
 import type { CommandIo } from '../io';
+import { orderArguments } from './argument-order';
 import { effectProblemsOf, type PlannedChange, planChange } from './planned-change';
 import { changeAsData, showChange } from './show-change';
 import { writeServices } from './write-change';
@@ -136,31 +138,6 @@ async function planBack(
   }
 }
 
-const REVISION = /^(?:[1-9]\d*|[0-9a-f]{4,})$/;
-
-/**
- * Decides which argument is the service and which the revision. Where both could be either, the one with a history is
- * the service; where both have one, the first.
- */
-async function orderArguments(
-  first: string,
-  second: string | undefined,
-  session: StoreSession,
-): Promise<{ readonly service: string; readonly revision: string | undefined }> {
-  const asGiven = { service: first, revision: second };
-  if (second === undefined) return asGiven;
-  const swapped = { service: second, revision: first };
-  const [firstFits, secondFits] = [REVISION.test(first), REVISION.test(second)];
-  if (!firstFits || !secondFits) return firstFits ? swapped : asGiven;
-  if (await hasHistory(first, session)) return asGiven;
-  return (await hasHistory(second, session)) ? swapped : asGiven;
-}
-
-async function hasHistory(service: string, session: StoreSession): Promise<boolean> {
-  const readings = await readAll(session, service);
-  return readings.some((reading) => 'stored' in reading && reading.stored.history.length > 0);
-}
-
 /**
  * Finds the newest entry before the one in force with another content, overrides apart. When a rollback wrote the one
  * in force, the search begins before the entry that it went back to, because a second rollback must not restore what
@@ -179,7 +156,7 @@ function entryBefore(stored: StoredPolicy): StoredEntry {
   const found = history.findLast((each, index) => index <= at && ![undefined, now].includes(contentOf(each)));
   if (found !== undefined) return found;
   const message = `${service} has no earlier policy in the history of ${nameOf(datacenter)}`;
-  throw new CommandError(1, message, `run graylane policy log ${service}`);
+  throw new ServiceHasNone(service, datacenter, message, `run graylane policy log ${service}`);
 }
 
 /** `payments in local: number 7 -> 6, written 2026-11-01T09:00:00Z by alice: canary to 5 %` */

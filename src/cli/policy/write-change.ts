@@ -1,6 +1,6 @@
 import { defined } from '../../base/defined';
 import type { ChangeKind, HistoryEntry } from '../../ops/store/history';
-import { nextForRequest } from '../consul/next-step';
+import { consulNextStep } from '../consul/next-step';
 import { nameOf, type StoreSession } from '../consul/store-session';
 import { counted } from '../describe';
 import type { CommandIo } from '../io';
@@ -101,7 +101,7 @@ function showResult(written: Written, again: string, isSeveral: boolean, io: Com
 function whyNot({ outcome, entry, reason }: Written, again: string): string {
   if (outcome === 'unknown') return `${reason}; it may have been written: run graylane policy log`;
   if (outcome !== 'lost') {
-    return `not written: ${reason}; ${nextForRequest(reason ?? '', 'check what the ACL token permits')}, then ${again}`;
+    return `not written: ${reason}; ${consulNextStep(reason ?? '')}, then ${again}`;
   }
   const winner =
     entry === undefined

@@ -5,17 +5,19 @@ import {
   parseHostName,
   parseHttpUrl,
   parseListen,
-  parsePositive,
+  parseSeconds,
+  parseService,
   parseWeights,
   parseWhole,
   repeated,
+  SERVICE,
   SIGNING_KEY,
+  services,
   TO_ASK,
 } from '../flags';
 
 const NAME = 'name in Consul';
 const DC = 'datacenter of the rollout; default: the one of the agent';
-const SERVICE = argument('<service>', NAME);
 const run: CommandDefinition['run'] = async () => (await import('./control-rollout.js')).controlFromFlags;
 
 /** A rollout is of one datacenter's policy; `waves` is of several. */
@@ -40,7 +42,7 @@ export const rollout: CommandGroup = {
         ...consul(DC),
         option('-f, --file <file>', 'YAML or JSON; - is standard input'),
         option('--weights <list>', 'in place of a file: percent, with commas', parseWeights),
-        option('--pause <seconds>', 'with --weights: stays so long at each', parsePositive),
+        option('--pause <seconds>', 'with --weights: stays so long at each', parseSeconds),
         option(
           '--provider <name>',
           'with --weights: an analysis at each; clients, or a name that the controller knows',
@@ -65,7 +67,7 @@ export const rollout: CommandGroup = {
         'graylane rollout status payments --watch':
           'goes on until the rollout has ended: 0 when it reached its end, 3 when taken back',
       },
-      args: [argument('[service]', `${NAME}; default: all that have a rollout`)],
+      args: [argument('[service]', `${NAME}; default: all that have a rollout`, parseService)],
       options: [...consul(TO_ASK), option('-w, --watch', 'show each change; with --json an object a line')],
       run: async () => (await import('./show-rollout.js')).showStatus,
     },
@@ -164,7 +166,7 @@ export const rollout: CommandGroup = {
         'graylane rollout run --dc dc1,dc2': 'of two datacenters, by one agent',
         'graylane rollout run --config controller.yaml': 'rollouts may name the providers, hooks and gates of the file',
       },
-      args: [argument('[service...]', `${NAME}; default: all`)],
+      args: [services(`${NAME}; default: all`)],
       options: [
         ...consul('datacenters whose rollouts it drives, with commas, or all; default: the one of the agent'),
         SIGNING_KEY,

@@ -38,6 +38,7 @@ export async function controlFromFlags(
   const done = DONE[action];
   await withOneStore(flags, io, async (session) => {
     const { policies, rollouts } = session;
+    await readRollout(session, service);
     const by = await session.author();
     const reason = (flags.message ?? '').trim();
     if (action === 'approve' && reason === '') {

@@ -9,7 +9,7 @@ import { type WavesRecord, watchWaves } from '../../ops/rollout/waves/record';
 import type { StoreSession } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { type ControllerSetUp, createRolloutContext } from './controller-setup';
-import { missingInstances } from './missing-instances';
+import { startRefusal } from './start-refusal';
 import { describeWaves } from './waves-view';
 
 /** What waves do to the rollouts of their members, in every datacenter. */
@@ -24,7 +24,7 @@ export function membersContext(
       const stores = { connection, policies, rollouts: session.rolloutsIn(datacenter) };
       return createRolloutContext(stores, { name, env, config, signal });
     },
-    refusalOf: (document, datacenter) => missingInstances(document, datacenter, session),
+    refusalOf: (document, datacenter) => startRefusal(document, datacenter, session),
   };
 }
 

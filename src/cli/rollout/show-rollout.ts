@@ -1,5 +1,6 @@
 import { defined } from '../../base/defined';
 import { hasEnded } from '../../ops/rollout/record';
+import { checkMayRead } from '../../ops/store/kv';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { noRollout, readRollout, type StoreSession, withOneStore, withStore } from '../consul/store-session';
@@ -35,6 +36,7 @@ async function readAll(service: string | undefined, session: StoreSession): Prom
   const found = stored.flat();
   if (found.length > 0) return found;
   if (service !== undefined) throw noRollout(service);
+  for (const datacenter of datacenters) await checkMayRead(session.connection.client, 'graylane/rollouts', datacenter);
   throw new CommandError(1, 'no service has a rollout', 'run graylane rollout start SERVICE --file rollout.yaml');
 }
 

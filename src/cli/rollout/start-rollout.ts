@@ -7,13 +7,13 @@ import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
 import { parseRollout, validateRollout } from '../../ops/rollout/validate';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { withOneStore } from '../consul/store-session';
+import { ServiceHasNone, withOneStore } from '../consul/store-session';
 import { counted } from '../describe';
 import type { CommandIo } from '../io';
 import { formatOf, noteProblems, readBytes } from '../policy-files';
 import { readControllerFile } from './controller-setup';
-import { missingInstances } from './missing-instances';
 import { describeStep } from './rollout-view';
+import { startRefusal } from './start-refusal';
 
 interface StartFlags extends BeginFlags {
   readonly file?: string;
@@ -60,10 +60,19 @@ export async function startRollout(document: RolloutDocument, flags: BeginFlags,
   const { service } = document;
   await withOneStore(flags, io, async (session) => {
     const { policies, rollouts } = session;
+    const { policy, history } = await policies.read(service, rollouts.datacenter);
+    if (policy === undefined && history.length === 0) {
+      throw new ServiceHasNone(
+        service,
+        rollouts.datacenter,
+        `${service} has no policy`,
+        'write one with graylane policy apply',
+      );
+    }
     const by = await session.author();
-    const missing = flags.force === true ? undefined : await missingInstances(document, rollouts.datacenter, session);
+    const missing = flags.force === true ? undefined : await startRefusal(document, rollouts.datacenter, session);
     if (missing !== undefined) {
-      const next = 'see that both are registered, or, if it is meant, --force';
+      const next = 'see that both are registered and named rightly, or, if it is meant, --force';
       throw new CommandError(1, `refused, nothing was started: ${missing}`, next);
     }
     const why = defined({ reason: flags.message });
@@ -87,7 +96,7 @@ export async function planRollout(document: RolloutDocument, flags: ConsulFlags,
   await withOneStore(flags, io, async (session) => {
     const refusal = await refusalToBegin(document, { ...session, now: Date.now });
     const missing =
-      refusal === undefined ? await missingInstances(document, session.rollouts.datacenter, session) : undefined;
+      refusal === undefined ? await startRefusal(document, session.rollouts.datacenter, session) : undefined;
     io.json({ steps: document.steps, refusal: refusal?.reason ?? null, missing: missing ?? null });
   });
 }

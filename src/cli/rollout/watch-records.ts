@@ -31,7 +31,7 @@ export interface WatchedRecords<T> {
  */
 export async function watchRecords<T>(watched: WatchedRecords<T>, io: CommandIo): Promise<void> {
   const { interrupted } = io;
-  const isLive = io.isTerminal && !io.asJson;
+  const isLive = io.canRedraw && !io.asJson;
   const stamps = new Map<string, string>();
   let problem: string | undefined;
   let found = await watched.read();

@@ -6,6 +6,7 @@ import { nameOfMember, rolloutOf, type WavesDocument } from '../../ops/rollout/w
 import { haveEnded } from '../../ops/rollout/waves/progress';
 import type { WavesRecord } from '../../ops/rollout/waves/record';
 import { parseWaves } from '../../ops/rollout/waves/validate';
+import { checkMayRead } from '../../ops/store/kv';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { orFailure, type StoreSession, withStore } from '../consul/store-session';
@@ -13,8 +14,8 @@ import { counted } from '../describe';
 import { type CommandIo, fields } from '../io';
 import { formatOf, noteProblems, readBytes } from '../policy-files';
 import { membersContext } from './lead-waves';
-import { missingInstances } from './missing-instances';
 import { describeStep, type FoundRollout } from './rollout-view';
+import { startRefusal } from './start-refusal';
 import { watchRecords } from './watch-records';
 import { describeWaves, viewWaves } from './waves-view';
 
@@ -62,7 +63,7 @@ async function readWaves(file: string, io: CommandIo): Promise<WavesDocument> {
 async function refuseWithoutInstances(document: WavesDocument, session: StoreSession): Promise<void> {
   const missing: string[] = [];
   for (const member of document.waves.flatMap(({ members }) => members)) {
-    const why = await missingInstances(rolloutOf(document, member), member.datacenter, session);
+    const why = await startRefusal(rolloutOf(document, member), member.datacenter, session);
     if (why !== undefined) missing.push(`${nameOfMember(member)}: ${why}`);
   }
   if (missing.length === 0) return;
@@ -128,11 +129,12 @@ interface FoundWaves {
   readonly holder: string | undefined;
 }
 
-async function readAll(name: string | undefined, { waves }: StoreSession): Promise<readonly FoundWaves[]> {
+async function readAll(name: string | undefined, { waves, connection }: StoreSession): Promise<readonly FoundWaves[]> {
   const names = name === undefined ? await waves.names() : [name];
   const stored = await Promise.all(names.map((each) => waves.read(each)));
   const found = stored.flatMap(({ record, holder }) => (record === undefined ? [] : [{ record, holder }]));
   if (found.length > 0) return found;
+  await checkMayRead(connection.client, 'graylane/waves', undefined);
   throw new CommandError(1, name === undefined ? 'there are no waves' : `there are no waves ${name}`, NO_WAVES);
 }
 

@@ -133,9 +133,9 @@ const SHOWN_AFTER_MS = 300;
 /** A bar on a terminal, nothing anywhere else. `end()` takes it away. */
 export function createProgress(
   of: number,
-  io: Pick<CommandIo, 'isTerminal' | 'write'>,
+  io: Pick<CommandIo, 'canRedraw' | 'write'>,
 ): { reached(done: number): void; end(): void } {
-  if (!io.isTerminal) return { reached() {}, end() {} };
+  if (!io.canRedraw) return { reached() {}, end() {} };
   const started = performance.now();
   let shown = -1;
   return {

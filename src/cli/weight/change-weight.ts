@@ -5,7 +5,7 @@ import { describeDestination } from '../../policy/places/destination';
 import { setShare } from '../../policy/set-share';
 import { validatePolicy } from '../../policy/validate';
 import { CommandError } from '../command';
-import { nameOf } from '../consul/store-session';
+import { nameOf, ServiceHasNone } from '../consul/store-session';
 import { didYouMean } from '../describe';
 import type { CommandIo } from '../io';
 import { type ApplyFlags, applyText, checkApplyFlags } from '../policy/apply-files';
@@ -43,7 +43,8 @@ export async function changeWeight(
 
 function changedText({ policy, service, datacenter }: StoredPolicy, request: WeightRequest): string {
   if (policy === undefined) {
-    throw new CommandError(1, `${service} has no policy in ${nameOf(datacenter)}`, `run graylane init ${service}`);
+    const message = `${service} has no policy in ${nameOf(datacenter)}`;
+    throw new ServiceHasNone(service, datacenter, message, `run graylane init ${service}`);
   }
   const { document, problems } = validatePolicy(parseStored(policy.text), { service });
   if (document === undefined) {

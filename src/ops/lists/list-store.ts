@@ -91,7 +91,6 @@ async function readKey(
 ): Promise<StoredList | undefined> {
   const query = inDatacenter(datacenter);
   const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: PLAIN_TIME_LIMIT_MS });
-  if (answer.status === 404) return undefined;
   if (answer.kind === 'failure') throw unavailable(key, answer.reason);
   const entry = readKvAnswer(answer, key);
   if (entry.kind === 'absent') return undefined;

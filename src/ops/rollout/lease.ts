@@ -1,4 +1,6 @@
+import { isRecord } from '../../base/is-record';
 import { createInterruptibleSleep } from '../../base/sleep';
+import { answerJson } from '../../consul/answer-json';
 import type { ConsulClient } from '../../consul/client';
 import { inDatacenter, parseJsonRecord } from '../store/kv';
 
@@ -124,9 +126,10 @@ async function serverOf(
   timeLimitMs: number,
 ): Promise<{ readonly Node: string; readonly NodeChecks: readonly string[] } | { readonly reason: string }> {
   const answer = await client.get({ path: '/catalog/service/consul', query: { dc: datacenter }, timeLimitMs });
-  if (answer.kind === 'failure') return answer;
-  const listed = JSON.parse(answer.body.toString('utf8')) as readonly { readonly Node?: unknown }[];
-  const names = listed.flatMap(({ Node }) => (typeof Node === 'string' ? [Node] : []));
+  const read = answerJson(answer);
+  if ('reason' in read) return read;
+  const listed: readonly unknown[] = Array.isArray(read.value) ? read.value : [];
+  const names = listed.flatMap((each) => (isRecord(each) && typeof each['Node'] === 'string' ? [each['Node']] : []));
   const Node = names[Math.floor(Math.random() * names.length)];
   return Node === undefined ? { reason: 'none of its servers may be read' } : { Node, NodeChecks: [] };
 }

@@ -1,5 +1,6 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
+import { answerNames } from '../../consul/answer-json';
 import type { ConsulClient } from '../../consul/client';
 import { PLAIN_TIME_LIMIT_MS } from '../../consul/request';
 
@@ -77,7 +78,8 @@ function encode(operation: KvOperation): string {
 function errorsOf(text: string): readonly string[] {
   const errors = parseJsonRecord(text)?.['Errors'];
   if (!Array.isArray(errors)) return ['the transaction did not hold'];
-  return errors.map((error: { readonly What?: unknown }) => String(error?.What ?? 'an operation did not hold'));
+  const texts = errors.map((error: { readonly What?: unknown }) => String(error?.What ?? 'an operation did not hold'));
+  return [...new Set(texts)];
 }
 
 interface RawPair {
@@ -129,9 +131,9 @@ export async function listKeys(
 ): Promise<readonly string[] | { readonly reason: string }> {
   const query = { keys: '', ...inDatacenter(datacenter) };
   const answer = await client.get({ path: `/kv/${prefix}`, query, timeLimitMs: PLAIN_TIME_LIMIT_MS });
-  // Consul answers 404 where no key matches.
-  if (answer.status === 404) return [];
-  return answer.kind === 'failure' ? answer : (JSON.parse(answer.body.toString('utf8')) as readonly string[]);
+  // Consul answers 404, with its index, where no key matches.
+  if (answer.kind === 'answer' && answer.status === 404) return [];
+  return answerNames(answer);
 }
 
 /** The names of the keys directly below `prefix/`. Throws POLICY_UNAVAILABLE. */
@@ -143,6 +145,20 @@ export async function namesBelow(
   const keys = await listKeys(client, `${prefix}/`, datacenter);
   if ('reason' in keys) throw unavailable(`${prefix}/`, keys.reason);
   return keys.map((key) => key.slice(prefix.length + 1)).filter((name) => name !== '' && !name.includes('/'));
+}
+
+/**
+ * Throws POLICY_UNAVAILABLE where the token may not read below the prefix: Consul then lists nothing, as where there is
+ * nothing. Asks for a key that nobody writes.
+ */
+export async function checkMayRead(
+  client: ConsulClient,
+  prefix: string,
+  datacenter: string | undefined,
+): Promise<void> {
+  const how = { params: { key: `${prefix}/-` }, query: inDatacenter(datacenter), timeLimitMs: PLAIN_TIME_LIMIT_MS };
+  const answer = await client.get({ path: '/kv/{key}', ...how });
+  if (answer.kind === 'failure') throw unavailable(`${prefix}/`, answer.reason);
 }
 
 /**

@@ -154,6 +154,7 @@ function commandIo(): CommandIo {
     asJson: true,
     env: {},
     isTerminal: false,
+    canRedraw: false,
     columns: 80,
     rows: 24,
     colors: picocolors.createColors(false),

@@ -125,7 +125,7 @@ describe('graylane call', () => {
       [[CHARGE, '-d', '[{},{}]'], 2, /2 requests \(expected: one/],
       [[CHARGE, '-l', 'x gray=1'], 2, /x gray/],
       [[CHARGE, '--proto', 'nothing.proto'], 2, /--proto: .*nothing\.proto/],
-      [['Charge'], 2, /\(expected: package\.Service\/Method\)/],
+      [['Charge'], 2, /\(expected: package\.Service\/Method, one of those that graylane call SERVICE lists\)/],
     ];
     for (const [args, code, stderr] of cases) {
       const ended = await world.run(['call', 'payments', ...args]);
@@ -215,6 +215,9 @@ describe('a mix of labels', () => {
     ['x-a={a:60%,b:50%}', /110 % \(expected: at most 100 %/],
     ['x-a={9..1}', /from the lower number/],
     ['x-a={a,b:5%}', /such as \{canary:10%/],
+    ['x-a={canary:10', /a pair for each brace, such as \{canary:10%\}; \{ has none/],
+    ['x-a=canary:10%}', /\} has none/],
+    ['x-a = canary', /without blanks around =/],
   ])('%s is refused', (text, why) => expect(parseLabelMix(text)).toMatch(why));
 });
 

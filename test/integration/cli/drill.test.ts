@@ -176,7 +176,11 @@ describe('graylane drill', () => {
 
   it.each<[string, readonly string[], RegExp]>([
     ['nothing to do', ['--percent', '10', '--for', '1m', '-m', 'x'], /--abort, --delay: missing/],
-    ['no end', ['--abort', 'UNAVAILABLE', '--percent', '10', '-m', 'x'], /'--for <duration>' not specified/],
+    [
+      'no end',
+      ['--abort', 'UNAVAILABLE', '--percent', '10', '-m', 'x'],
+      /--for: missing \(expected: --for <duration>\)/,
+    ],
     [
       'a slip in the status',
       ['--abort', 'UNAVAILABL', '--percent', '10', '--for', '1m', '-m', 'x'],

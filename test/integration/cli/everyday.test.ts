@@ -90,7 +90,7 @@ describe('graylane weight', () => {
       ],
       [['told', 'canary', '101', '-m', 'x'], 2, /expected: 0 to 100/],
       [['told', 'canary', '5'], 2, /--message: missing/],
-      [['tol', 'canary', '5', '-m', 'x'], 1, /tol has no policy in local; run graylane init tol/],
+      [['tol', 'canary', '5', '-m', 'x'], 1, /tol has no policy in local; did you mean told\?/],
     ];
     for (const [args, code, stderr] of cases) {
       const ended = await world.run(['weight', ...args]);

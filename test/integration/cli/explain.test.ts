@@ -76,7 +76,7 @@ describe('graylane explain, offline', () => {
   });
 
   it.each([
-    [['--label', 'x'], '(expected: key=value)'],
+    [['--label', 'x'], '(expected: key=value, without blanks around ='],
     [['--method', 'Charge'], '(expected: /package.Service/Method)'],
     [['--policy', 'nowhere.yaml'], 'nowhere.yaml: ENOENT'],
   ])('used wrongly, ends with 2: %j', async (args, message) => {

@@ -19,6 +19,7 @@ export async function runHere(args: readonly string[], env: CommandIo['env']): P
     asJson: false,
     env,
     isTerminal: false,
+    canRedraw: false,
     columns: 80,
     rows: 24,
     colors: picocolors.createColors(false),

@@ -125,6 +125,7 @@ function tree(copies: Readonly<Record<string, string>>): string {
 /** By the first column of the page. */
 export const make: Readonly<Record<string, () => Promise<Made> | Made>> = {
   'a typo in the name of the service': () => ({ args: ['paymetns'] }),
+  'the name of the service in another case': () => ({ args: ['Payments'] }),
   'an instance registers under a misspelt name': async () => {
     await serve('bills', 'b1', 0, []);
     await serve('bils', 'b2', 1, []);
@@ -202,6 +203,15 @@ export const make: Readonly<Record<string, () => Promise<Made> | Made>> = {
     await put('over', policyOf('over', 5, { locality: { failover: ['dc22'] } }));
     return { args: ['over'] };
   },
+  'an instance in a datacenter of `failover` that no subset takes': async () => {
+    await pair('aside');
+    await put('aside', policyOf('aside', 5, { locality: { failover: ['dc2'] } }));
+    for (const [at, tag] of ['stable', 'blue'].entries()) {
+      const there = { name: 'aside', id: `f${at + 2}`, address: '127.0.0.1', port: portOf(at), tags: [tag] };
+      await world.consul.dc('dc2').register(there);
+    }
+    return { args: ['aside'] };
+  },
   'a typo in a datacenter of the options': () => ({ args: ['payments', '--dc', 'dc1,dc22'] }),
   'an override that was left': async () => {
     await pair('left');
@@ -257,6 +267,15 @@ export const make: Readonly<Record<string, () => Promise<Made> | Made>> = {
     await dc1().register({ name: 'shut', id: 's2', address: '127.0.0.1', port: gone.port });
     return { args: ['shut'] };
   },
+  'the registered ports in a datacenter of `failover` are closed': async () => {
+    const gone = await startPaymentsServer();
+    gone.kill();
+    await pair('spare');
+    await put('spare', policyOf('spare', 5, { locality: { failover: ['dc2'] } }));
+    const dc2 = world.consul.dc('dc2');
+    await dc2.register({ name: 'spare', id: 'f1', address: '127.0.0.1', port: gone.port, tags: ['stable'] });
+    return { args: ['spare'] };
+  },
   'the registered port is of another server': async () => {
     await dc1().register({ name: 'web', id: 'w1', address: '127.0.0.1', port: await httpServer() });
     return { args: ['web'] };
@@ -300,6 +319,7 @@ export const make: Readonly<Record<string, () => Promise<Made> | Made>> = {
     }
     return { args: ['payments', '--consul', address] };
   },
+  'something else than Consul answers there': () => scripted(200, '<!DOCTYPE html><html><body>Sign in</body></html>'),
   'the agent is at its connection limit, and says so': () =>
     scripted(429, 'Your IP is issuing too many concurrent connections, please rate limit your calls'),
   'Consul has no leader': () => scripted(200, ''),

@@ -147,7 +147,7 @@ describe('graylane override', () => {
     [['p', '--ttl', '30m', '-m', 'x'], '--to, --datacenter, --peer: missing'],
     [['p', '--to', 'stable', '--ttl', '30', '-m', 'x'], '(expected: 90s, 30m, 2h or 1d, at most 30d)'],
     [['p', '--to', 'stable', '--ttl', '31d', '-m', 'x'], '(expected: 90s, 30m, 2h or 1d, at most 30d)'],
-    [['p', '--to', 'stable', '-m', 'x'], "required option '--ttl <duration>' not specified"],
+    [['p', '--to', 'stable', '-m', 'x'], '--ttl: missing (expected: --ttl <duration>)'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr, stdout } = await world.run(['override', 'set', ...args]);
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(message)]);

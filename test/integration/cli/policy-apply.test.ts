@@ -242,7 +242,9 @@ describe('graylane policy apply', () => {
         ['dc2', 'failed'],
       ],
     ]);
-    expect(stderr).toMatch(/^graylane: dc2: not written: graylane\/policies\/gone: .*; check/m);
+    expect(stderr).toMatch(
+      /^graylane: dc2: not written: graylane\/policies\/gone: .*; look at the agent's log, then run graylane policy diff/m,
+    );
     const all = await world.run(['policy', 'get', 'gone', '--dc', 'dc2']);
     expect([all.code, all.stdout]).toEqual([2, '']);
   });

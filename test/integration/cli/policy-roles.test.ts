@@ -65,6 +65,20 @@ describe('roles, with the rules of docs/policies.md and a Consul that denies by 
     expect([...tokens.keys()]).toEqual(['reader', 'operator of payments', 'auditor']);
   });
 
+  it.each(['policy list', 'override list', 'lane list', 'drill list', 'lists list', 'rollout status', 'waves status'])(
+    'whoever may read nothing is not told that there is nothing: %s',
+    async (line) => {
+      const { secret } = await world.consul.dc('dc1').createToken('node_prefix "" { policy = "read" }');
+      const env = { CONSUL_HTTP_TOKEN: secret };
+      const { code, stdout, stderr } = await world.run(line.split(' '), { env });
+      expect([code, stdout, stderr]).toEqual([
+        2,
+        '',
+        expect.stringMatching(/graylane\/\w+\/: HTTP 403: Permission denied; give a token that may/),
+      ]);
+    },
+  );
+
   it('an operator of payments writes payments under the accessor of the token, and not orders', async () => {
     for (const share of [5, 10, 15, 20]) expect((await apply('operator of payments', 'payments', share)).code).toBe(0);
     const { entries, problems, code } = await verify();
@@ -75,7 +89,7 @@ describe('roles, with the rules of docs/policies.md and a Consul that denies by 
     const orders = await apply('operator of payments', 'orders', 5);
     expect(orders.code).not.toBe(0);
     expect(orders.stderr).toMatch(/permission denied|HTTP 403/i);
-    expect(orders.stderr.trim().split('\n').at(-1)).toMatch(/^graylane: .*; check .*/);
+    expect(orders.stderr.trim().split('\n').at(-1)).toMatch(/^graylane: .*; give a token that may: .*/);
     expect(await world.kv('graylane/policies/orders')).toBeUndefined();
     expect(await write('graylane/history/orders/0000000001', 'PUT', 'x')).toBe(403);
     expect(orders.stdout + orders.stderr).not.toContain(secretOf('operator of payments'));

@@ -129,8 +129,8 @@ describe('graylane policy apply --wait', () => {
     const before = await world.kv(KEY);
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
       [['--wait', '30s'], /^graylane: --prometheus: missing \(expected: --prometheus URL, or --url URL/],
-      [['--wait', '30'], /--wait <duration>.*\(expected: 90s, /],
-      [['--wait', '1s', '--prometheus', 'prometheus:9090'], /--prometheus <url>.*\(expected: http:/],
+      [['--wait', '30'], /--wait: 30 \(expected: 90s, /],
+      [['--wait', '1s', '--prometheus', 'prometheus:9090'], /--prometheus: prometheus:9090 \(expected: http:/],
       [urls(first), /^graylane: --wait: missing \(expected: how long/],
       [['--wait', '1s', '--dry-run', ...urls(first)], /^graylane: --wait: with --dry-run \(expected: one of them\)/],
     ];

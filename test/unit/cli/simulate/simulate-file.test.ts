@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { CommandIo } from '../../../../src/cli/io';
 import { createProgress } from '../../../../src/cli/simulate/simulate-file';
 
-function shown(isTerminal: boolean, steps: (progress: ReturnType<typeof createProgress>) => void): string {
+function shown(canRedraw: boolean, steps: (progress: ReturnType<typeof createProgress>) => void): string {
   const pieces: string[] = [];
-  const io: Pick<CommandIo, 'isTerminal' | 'write'> = { isTerminal, write: (piece) => void pieces.push(piece) };
+  const io: Pick<CommandIo, 'canRedraw' | 'write'> = { canRedraw, write: (piece) => void pieces.push(piece) };
   steps(createProgress(100, io));
   return pieces.join('');
 }
