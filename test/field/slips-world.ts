@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { createGraylane, type Graylane } from '../../src/index';
 import { compilePolicy } from '../../src/policy/compile';
-import { type ConsulCluster, startConsul } from '../support/consul/start';
+import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../support/consul/start';
 import {
   CHARGE,
   charge,
@@ -125,10 +125,29 @@ function seer(consul: ConsulCluster, datacenter: string, datacenters?: readonly 
   return { graylane, client, datacenter, sees: datacenters ?? [datacenter], warnings };
 }
 
-/** Puts the policy back as it was at first. */
-export async function restorePolicies({ consul }: SlipsWorld): Promise<void> {
-  await consul.dc('dc1').putKv(KEY, JSON.stringify(basePolicy()));
-  await consul.dc('dc2').putKv(KEY, JSON.stringify({ schema: 1, service: SERVICE, tombstone: true }));
+/** What stands under `graylane/` in every datacenter now, histories and rollouts too. */
+export async function rememberKeys({ consul }: SlipsWorld): Promise<() => Promise<void>> {
+  const read = async (dc: ConsulDatacenter): Promise<ReadonlyMap<string, string>> => {
+    const entries = (await (await dc.request('GET', '/v1/kv/graylane/?recurse')).json()) as readonly KvEntry[];
+    return new Map(entries.map(({ Key, Value }) => [Key, Value ?? '']));
+  };
+  const kept = await Promise.all(consul.datacenters.map(async (dc) => ({ dc, before: await read(dc) })));
+  /** Puts all of it back, without a moment in which a key that was there is missing. */
+  return async () => {
+    for (const { dc, before } of kept) {
+      const now = await read(dc);
+      for (const key of now.keys()) if (!before.has(key)) await dc.deleteKv(key);
+      for (const [key, value] of before) {
+        if (now.get(key) !== value) await dc.putKv(key, Buffer.from(value, 'base64'));
+      }
+    }
+  };
+}
+
+interface KvEntry {
+  readonly Key: string;
+  /** Base64. */
+  readonly Value: string | null;
 }
 
 /** Waits until every client goes by the policy that its datacenter has. */

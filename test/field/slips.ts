@@ -9,7 +9,7 @@ import { CLOSED_PORT, registrySlips } from './registry-slips';
 import {
   failingCalls,
   type Registered,
-  restorePolicies,
+  rememberKeys,
   type SlipsWorld,
   startSlipsWorld,
   untilFollowed,
@@ -27,9 +27,13 @@ export interface SlipCounts {
   readonly limitMs: number;
 }
 
+/** Other slips for another `SEED` (1), up to 99. */
+const SEED = 10 * Number(process.env['SEED'] ?? 1);
+
 /** Seeded slips through the built command, against real calls in two datacenters. */
 export function testSlips({ policies, commands, registrations, harmless, limitMs }: SlipCounts): void {
   let world: SlipsWorld;
+  let restoreKeys: () => Promise<void>;
   let file: string;
   const address = (): string => world.consul.dc('dc1').address;
   const built = (args: readonly string[]): ReturnType<typeof graylane> =>
@@ -42,12 +46,13 @@ export function testSlips({ policies, commands, registrations, harmless, limitMs
     file = world.file('payments.json', JSON.stringify(basePolicy()));
     // A history with a revision that calls would fail under: number 2.
     const bad = { ...basePolicy(), subsets: { stable: { tags: ['stabel'] }, canary: { tags: ['canari'] } } };
-    const routes = { ...basePolicy(), timeoutMs: 700 };
+    const slower = { ...basePolicy(), timeoutMs: 700 };
     const sound = { schema: 1, service: SERVICE, subsets: bad.subsets, default: 'stable' };
-    for (const [name, policy] of Object.entries({ first: routes, bad: sound, last: basePolicy() })) {
+    for (const [name, policy] of Object.entries({ bad: sound, slower, last: basePolicy() })) {
       const args = ['policy', 'apply', world.file(`${name}.json`, JSON.stringify(policy)), '-m', name, '--force'];
       expect(await here([...args, '--allow-reshuffle'])).toMatchObject({ code: 0 });
     }
+    restoreKeys = await rememberKeys(world);
   }, 120_000);
   afterAll(() => world?.stop());
 
@@ -59,8 +64,7 @@ export function testSlips({ policies, commands, registrations, harmless, limitMs
     if (code !== 0) return { code, lost: [], stderr };
     await untilFollowed(world);
     const lost = await failingCalls(world.seers);
-    await restorePolicies(world);
-    await world.consul.dc('dc1').request('DELETE', `/v1/kv/graylane/rollouts/${SERVICE}?recurse`);
+    await restoreKeys();
     await untilFollowed(world);
     return { code, lost, stderr };
   }
@@ -74,7 +78,7 @@ export function testSlips({ policies, commands, registrations, harmless, limitMs
     it(
       `of a policy or a command line takes nothing down: ${policies + commands} through the built command`,
       async () => {
-        const random = seededRandom(160);
+        const random = seededRandom(SEED + 150);
         const lines = [
           ...slips(random, policies).map(({ kind, text }, at) => ({
             kind,
@@ -102,7 +106,7 @@ export function testSlips({ policies, commands, registrations, harmless, limitMs
       `is not seen in ${harmless} command lines without one`,
       async () => {
         const refused: string[] = [];
-        for (const { args } of harmlessLines(file, seededRandom(161), harmless)) {
+        for (const { args } of harmlessLines(file, seededRandom(SEED + 151), harmless)) {
           const { code, lost, stderr } = await callsLostBy(args);
           if (code !== 0 || lost.length > 0) refused.push(`${args.join(' ')}: ${stderr} ${lost.join()}`);
         }
@@ -120,7 +124,7 @@ export function testSlips({ policies, commands, registrations, harmless, limitMs
         expect(before.filter((line) => line.startsWith('problem'))).toEqual([]);
         const untold: string[] = [];
         const counts = { harmful: 0, 'calls lost': 0, doctor: 0, validate: 0, SDK: 0 };
-        for (const slip of registrySlips(world.instances, seededRandom(162), registrations)) {
+        for (const slip of registrySlips(world.instances, seededRandom(SEED + 152), registrations)) {
           const warned = world.seers.map(({ warnings }) => warnings.length);
           await reregister(slip.before, slip.after);
           const lost = await settled();
@@ -136,7 +140,10 @@ export function testSlips({ policies, commands, registrations, harmless, limitMs
           if (isWarned) counts.SDK += 1;
           const shown = `${slip.kind}: ${JSON.stringify(slip.after)}`;
           if (isHarmful && told.length === 0) untold.push(`doctor: ${shown}`);
-          if (lost.length > 0 && code !== 1) untold.push(`validate: ${shown}: ${lost[0]}`);
+          // It looks at what is registered, and connects to nobody. What only one datacenter's clients lack is a warning.
+          const isListedWrongly = !slip.after.some(isDeaf);
+          const isTold = code === 1 || /warning .*for clients that look in dc1 alone/.test(stdout);
+          if (lost.length > 0 && isListedWrongly && !isTold) untold.push(`validate: ${shown}: ${lost[0]}`);
           await reregister(slip.after, slip.before);
           await settled();
         }
@@ -164,22 +171,22 @@ export function testSlips({ policies, commands, registrations, harmless, limitMs
   async function settled(): Promise<readonly string[]> {
     for (const seer of world.seers) {
       const listed = await world.listed(seer.sees);
-      const addresses = listed.map(({ id, address, port }) => `${id} ${address}:${port}`).sort();
-      const left = listed.filter((each) => !isTaken(each)).map(({ id }) => id);
-      const wanted = { addresses, left: seer.datacenter === 'dc1' ? left.sort() : [] };
+      // Of several at one address a client keeps the newest. Without a policy there is nothing to say of subsets.
+      const shown = (address: string, subsets: readonly string[]): string =>
+        seer.datacenter === 'dc1' ? `${address} ${[...subsets].sort().join()}` : address;
+      const listedAt = new Set(listed.map(({ address, port }) => `${address}:${port}`));
+      const wanted = new Set(listed.map((each) => shown(`${each.address}:${each.port}`, subsetsOf(each))));
       await expect
         .poll(
           () => {
             const [service] = seer.graylane.inspect().services;
             const isAnyKept = service?.datacenters.some(({ absent, isHeld }) => absent > 0 || isHeld) === true;
-            const known = service?.endpoints.map(({ instance, endpoint }) => `${instance} ${endpoint}`).sort() ?? [];
-            const those = isAnyKept ? known.filter((each) => addresses.includes(each)) : known;
-            const unassigned = service?.unassigned.filter((id) => listed.some((each) => each.id === id)) ?? [];
-            return { addresses: those, left: unassigned.sort() };
+            const known = (service?.endpoints ?? []).filter(({ endpoint }) => !isAnyKept || listedAt.has(endpoint));
+            return [...new Set(known.map(({ endpoint, subsets }) => shown(endpoint, subsets)))].sort();
           },
           { interval: 10, timeout: 20_000 },
         )
-        .toEqual(wanted);
+        .toEqual([...wanted].sort());
     }
     return failingCalls(world.seers);
   }
@@ -187,11 +194,22 @@ export function testSlips({ policies, commands, registrations, harmless, limitMs
 
 /** No subset of the policy takes it, or nobody listens where it is said to be. */
 function isOutOfReach(instance: Registered): boolean {
-  const { name, address, port } = instance;
-  return name !== SERVICE || !isTaken(instance) || address !== '127.0.0.1' || port === CLOSED_PORT;
+  return instance.name !== SERVICE || !isTaken(instance) || isDeaf(instance);
 }
 
-function isTaken({ tags, meta }: Pick<Registered, 'tags' | 'meta'>): boolean {
-  if (tags.includes('stable') && meta['version'] === 'v1') return true;
-  return tags.includes('canary') || (tags.includes('beta') && meta['lane'] === 'beta');
+function isDeaf({ address, port }: Registered): boolean {
+  return address !== '127.0.0.1' || port === CLOSED_PORT;
+}
+
+function isTaken(instance: Registered): boolean {
+  return subsetsOf(instance).length > 0;
+}
+
+/** As the policy parts them. */
+function subsetsOf({ tags, meta }: Pick<Registered, 'tags' | 'meta'>): readonly string[] {
+  return [
+    ...(tags.includes('stable') && meta['version'] === 'v1' ? ['stable'] : []),
+    ...(tags.includes('canary') ? ['canary'] : []),
+    ...(tags.includes('beta') && meta['lane'] === 'beta' ? ['beta'] : []),
+  ];
 }
