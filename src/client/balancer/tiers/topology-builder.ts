@@ -35,6 +35,8 @@ export class TopologyBuilder {
   readonly #spills = new Map<string, Spill>();
   readonly #zones: ZonePreferences;
   /** Subsets of the lanes that calls went to: only these are connected. */
+  /** Only while the one that replaces it is made: a topology keeps what makes its lanes, and must not keep this. */
+  #former: Topology | undefined;
   readonly #openLanes = new Set<string>();
   readonly #onLane: () => void;
   /** Lanes were opened since the connections were last told what is wanted. */
@@ -85,11 +87,13 @@ export class TopologyBuilder {
   build(snapshot: Snapshot, former: Topology | undefined): Topology {
     const { lanes } = membershipOf(snapshot.plan, snapshot.instances);
     for (const subset of this.#openLanes) if (lanes?.ofSubset(subset) === undefined) this.#closeLane(subset);
-    const topology = this.#build(snapshot.plan, snapshot, former, this.#spills, this.#zones);
+    this.#former = former;
+    const topology = this.#build(snapshot.plan, snapshot, this.#spills, this.#zones);
     for (const subset of this.#openLanes) {
       const lane = lanes?.ofSubset(subset);
       if (lane !== undefined) topology.laneTiers(lane.decision);
     }
+    this.#former = undefined;
     return topology;
   }
 
@@ -112,21 +116,15 @@ export class TopologyBuilder {
 
   /** Of another plan, for calls that were decided under it: it must not sway how much of their calls tiers keep now. */
   buildUnder(plan: Plan, snapshot: Snapshot): Topology {
-    return this.#build(plan, snapshot, undefined, new Map(), new ZonePreferences(this.#context, false));
+    return this.#build(plan, snapshot, new Map(), new ZonePreferences(this.#context, false));
   }
 
-  #build(
-    plan: Plan,
-    snapshot: Snapshot,
-    former: Topology | undefined,
-    spills: Map<string, Spill>,
-    zones: ZonePreferences,
-  ): Topology {
+  #build(plan: Plan, snapshot: Snapshot, spills: Map<string, Spill>, zones: ZonePreferences): Topology {
     const membership = membershipOf(plan, snapshot.instances);
     const turnover = this.#context.endpoints.turnover();
     return new Topology(plan, membership, (subset, datacenter, kind) => {
       const isNew = isLaneSubset(subset) && this.#openLane(subset, datacenter, snapshot);
-      if (kind !== 'listed') return this.#lastPool({ plan, membership, subset, datacenter, kind, isNew }, former);
+      if (kind !== 'listed') return this.#lastPool({ plan, membership, subset, datacenter, kind, isNew });
       const group = membership.group(subset, datacenter);
       const subsetPlan = membership.subset(subset);
       const { overprovisioning } = plan.locality;
@@ -167,15 +165,12 @@ export class TopologyBuilder {
         limit: this.#context.limits.of(subset),
         zones: zones.of(plan, balancing, group, datacenter === membership.datacenters[0], { lost, joined }),
       };
-      return this.#keepOrMake(parts, former, now);
+      return this.#keepOrMake(parts, now);
     });
   }
 
   /** Those that drain, or that vanished with many others, as far as they are still connected. */
-  #lastPool(
-    { plan, membership, subset, datacenter, kind, isNew }: LastPool,
-    former: Topology | undefined,
-  ): Pool | undefined {
+  #lastPool({ plan, membership, subset, datacenter, kind, isNew }: LastPool): Pool | undefined {
     const subsetPlan = membership.subset(subset);
     const { draining = [] } = membership.group(subset, datacenter) ?? {};
     const isDraining = kind === 'draining';
@@ -194,14 +189,14 @@ export class TopologyBuilder {
       breakerPlan: subsetPlan.breaker,
       subsetBreaker: undefined,
       limit: this.#context.limits.of(subset),
-      spill: former?.pool(subset, datacenter, kind)?.spill ?? new Spill(),
+      spill: this.#former?.pool(subset, datacenter, kind)?.spill ?? new Spill(),
     };
-    return this.#keepOrMake(parts, former, this.#context.clock.now());
+    return this.#keepOrMake(parts, this.#context.clock.now());
   }
 
-  #keepOrMake(parts: PoolParts, former: Topology | undefined, now: number): Pool {
+  #keepOrMake(parts: PoolParts, now: number): Pool {
     const { subset, datacenter, kind } = parts;
-    const kept = former?.pool(subset, datacenter, kind);
+    const kept = this.#former?.pool(subset, datacenter, kind);
     if (kept?.isMadeOf(parts) !== true) return new Pool(parts, this.#context.random, now);
     kept.refresh(now);
     return kept;
