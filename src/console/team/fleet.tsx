@@ -63,18 +63,16 @@ const RANGES = [15, 60, 360, 1440];
 function ChartsCard({ service }: { readonly service: string }) {
   const [minutes, setMinutes] = useState('60');
   const path = ofService(service, `charts?minutes=${minutes}`);
-  const { told, refused } = useAsked<ServiceCharts | null>(path, LOOK_MS);
+  const { told: answer, refused } = useAsked<ServiceCharts | null>(path, LOOK_MS);
   const policy = useAsked<PolicyTold>(ofService(service, 'policy')).told?.result;
   const isLong = useStore(facts)?.figures === 'prometheus';
-  const charts = told?.result ?? undefined;
+  const charts = answer?.result ?? undefined;
   const times = charts?.times.map((at) => at / 1000) ?? [];
   // As everywhere: in the order of the policy, and what it does not know after that.
   const known = subsetsOf(policy);
-  const order = [
-    ...known,
-    ...(charts?.perSecond ?? []).map(({ subset }) => subset).filter((name) => !known.includes(name)),
-  ];
-  const colorOf = (subset: string): string => `part-${order.indexOf(subset) % 6}`;
+  const told = (charts?.perSecond ?? []).map(({ subset }) => subset);
+  const order = [...known.filter((name) => told.includes(name)), ...told.filter((name) => !known.includes(name))];
+  const colorOf = (subset: string): string => `part-${[...known, ...order].indexOf(subset) % 6}`;
   const seriesOf = (lines: ServiceCharts['perSecond']) =>
     lines.map(({ subset, values }) => ({ label: subset, color: colorOf(subset), values }));
   return (
@@ -113,7 +111,7 @@ function ChartsCard({ service }: { readonly service: string }) {
             format={(value) => `${formatNumber(value, 1)} %`}
           />
           <ul class="legend">
-            {charts.perSecond.map(({ subset }) => (
+            {order.map((subset) => (
               <li key={subset}>
                 <span class={`swatch ${colorOf(subset)}`} />
                 {subset}
