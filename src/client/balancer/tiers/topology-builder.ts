@@ -34,9 +34,9 @@ export class TopologyBuilder {
   /** By datacenter and subset. */
   readonly #spills = new Map<string, Spill>();
   readonly #zones: ZonePreferences;
-  /** Subsets of the lanes that calls went to: only these are connected. */
   /** Only while the one that replaces it is made: a topology keeps what makes its lanes, and must not keep this. */
   #former: Topology | undefined;
+  /** Subsets of the lanes that calls went to: only these are connected. */
   readonly #openLanes = new Set<string>();
   readonly #onLane: () => void;
   /** Lanes were opened since the connections were last told what is wanted. */
