@@ -1,4 +1,5 @@
 import type { SpanContext } from '@opentelemetry/api';
+import type { Timer } from '../../../base/clock';
 import type { Decision, MirrorPlan } from '../../../policy/plan';
 import { MIRROR_KEY } from '../../propagation/incoming-labels';
 import type { Channel, Metadata } from '../grpc-js';
@@ -26,23 +27,38 @@ export interface MirrorableCall extends OriginalCall {
   readonly spanContext: SpanContext | undefined;
 }
 
-/** A copy that is to be sent in the next turn. */
+/**
+ * How long a copy waits for the end of its call, in milliseconds. Its work then delays no answer. A call that takes
+ * longer does not feel that work.
+ */
+const LONGEST_WAIT_MS = 10;
+
+/** A copy that is to be sent. */
 interface Beginning {
   readonly copy: CopyCall;
+  readonly call: MirrorableCall;
+  readonly route: RouteMirror;
   readonly metadata: Metadata;
-  readonly deadlineMs: number;
+  /** Counted from when the copy is sent. May be infinite. */
+  readonly timeMs: number;
 }
 
 /**
  * Makes the copies of the calls of one channel, on a channel of their own beside it: with the same subchannels, and
- * apart from the calls in all that grpc-js counts for each channel, such as what may be kept for retries. Copies are
- * sent in the turn after their call, so that the call's own bytes leave first.
+ * apart from the calls in all that grpc-js counts for each channel, such as what may be kept for retries. A copy of a
+ * unary call is sent when its call has ended, so that no caller waits for its work, or {@link LONGEST_WAIT_MS} later.
+ * That of an upload is sent in the turn after its call began, since what waits of an upload is bounded.
  */
 export class ChannelMirror implements CopyOwner {
   readonly #service: MirroredService;
   readonly #open: () => Channel;
   readonly #inFlight = new Map<CopyCall, MirroredCall>();
+  /** For the next turn. */
   #beginning: Beginning[] = [];
+  /** For the end of their calls. */
+  readonly #waiting = new Map<CopyCall, Beginning>();
+  /** Runs while copies wait, and to its end: most calls are quicker. */
+  #timer: Timer | undefined;
   #channel: Channel | undefined;
   #isClosed = false;
 
@@ -77,19 +93,36 @@ export class ChannelMirror implements CopyOwner {
     const isAgain = isNoiseMeasured && hasRoom && comparison.wantsAgain(random());
     const destinations = isAgain ? [plan.copy, plan.again] : [plan.copy];
     const copies = destinations.map((to) => new CopyCall(call, heldTo(to, decision), this, comparison !== undefined));
-    const mirrored = new MirroredCall(call, route, copies, isNoiseMeasured);
-    const deadlineMs = deadlineOf(call, plan, decision);
+    const mirrored = new MirroredCall(call, route, copies, isNoiseMeasured, this.#onCallEnded);
+    const timeMs = timeOf(call, plan, decision);
     for (const copy of copies) {
       mirrors.inFlight += 1;
       this.#inFlight.set(copy, mirrored);
-      const metadata = sent.clone();
-      metadata.setOptions({});
-      metadata.remove(PREVIOUS_ATTEMPTS_KEY);
-      metadata.set(MIRROR_KEY, route.header);
-      this.#trace(copy, call, route, metadata);
-      this.#beginLater({ copy, metadata, deadlineMs });
+      const beginning = { copy, call, route, metadata: sent.clone(), timeMs };
+      if (kind === 'unary') this.#await(beginning);
+      else this.#beginNextTurn(beginning);
     }
     return mirrored;
+  }
+
+  #await(beginning: Beginning): void {
+    this.#waiting.set(beginning.copy, beginning);
+    this.#timer ??= this.#service.clock.setTimer(LONGEST_WAIT_MS, () => {
+      this.#timer = undefined;
+      this.#beginAwaiting([...this.#waiting.keys()]);
+    });
+  }
+
+  /** Those of its copies that wait for its end are sent, once its caller has had its turn. */
+  readonly #onCallEnded = ({ copies }: MirroredCall): void => this.#beginAwaiting(copies);
+
+  #beginAwaiting(copies: readonly CopyCall[]): void {
+    for (const copy of copies) {
+      const beginning = this.#waiting.get(copy);
+      if (beginning === undefined) continue;
+      this.#waiting.delete(copy);
+      this.#beginNextTurn(beginning);
+    }
   }
 
   #trace(copy: CopyCall, call: MirrorableCall, route: RouteMirror, metadata: Metadata): void {
@@ -101,7 +134,7 @@ export class ChannelMirror implements CopyOwner {
     copy.span = beginCopySpan(tracer, { service, method, route: route.route, subset, call: spanContext }, metadata);
   }
 
-  #beginLater(beginning: Beginning): void {
+  #beginNextTurn(beginning: Beginning): void {
     this.#beginning.push(beginning);
     if (this.#beginning.length > 1) return;
     setImmediate(() => {
@@ -111,9 +144,14 @@ export class ChannelMirror implements CopyOwner {
     });
   }
 
-  #begin({ copy, metadata, deadlineMs }: Beginning): void {
+  #begin({ copy, call, route, metadata, timeMs }: Beginning): void {
     if (copy.hasEnded) return;
+    metadata.setOptions({});
+    metadata.remove(PREVIOUS_ATTEMPTS_KEY);
+    metadata.set(MIRROR_KEY, route.header);
+    this.#trace(copy, call, route, metadata);
     copy.sentAtMs = this.#service.clock.now();
+    const deadlineMs = Date.now() + timeMs;
     try {
       this.#channel ??= this.#open();
       const channel = this.#channel;
@@ -127,6 +165,7 @@ export class ChannelMirror implements CopyOwner {
     const mirrored = this.#inFlight.get(copy);
     if (mirrored === undefined) return;
     this.#inFlight.delete(copy);
+    this.#waiting.delete(copy);
     mirrorsOf(this.#service).inFlight -= 1;
     if (copy.span !== undefined) endCopySpan(copy.span, copy.status?.code ?? CANCELLED);
     mirrored.route.ended(copy, copy !== mirrored.copies[0]);
@@ -136,6 +175,7 @@ export class ChannelMirror implements CopyOwner {
   /** The channel of the calls was closed: copies end, and no more are made. */
   close(): void {
     this.#isClosed = true;
+    this.#timer?.cancel();
     for (const copy of [...this.#inFlight.keys()]) copy.drop('closed');
     this.#channel?.close();
   }
@@ -151,8 +191,8 @@ function heldTo(to: Decision, { datacenters }: Decision): Decision {
   return datacenters === to.datacenters ? to : { ...to, datacenters };
 }
 
-/** No copy has longer than its call; but the call's end does not end it. */
-function deadlineOf(call: MirrorableCall, plan: MirrorPlan, { timeoutMs }: Decision): number {
+/** No copy has longer than its call has, in milliseconds; but the call's end does not end it. */
+function timeOf(call: MirrorableCall, plan: MirrorPlan, { timeoutMs }: Decision): number {
   const limitMs = Math.min(plan.timeoutMs, timeoutMs ?? call.channelTimeoutMs ?? plan.timeoutMs);
-  return Math.min(call.deadlineMs, Date.now() + limitMs);
+  return Math.min(call.deadlineMs - Date.now(), limitMs);
 }

@@ -25,14 +25,22 @@ export class MirroredCall {
   readonly route: RouteMirror;
   readonly #original: OriginalCall;
   readonly #isNoiseMeasured: boolean;
+  readonly #onEnded: (call: MirroredCall) => void;
   #message: Buffer | undefined;
   #answer: Answer | 'none' | undefined;
 
-  constructor(original: OriginalCall, route: RouteMirror, copies: readonly CopyCall[], isNoiseMeasured: boolean) {
+  constructor(
+    original: OriginalCall,
+    route: RouteMirror,
+    copies: readonly CopyCall[],
+    isNoiseMeasured: boolean,
+    onEnded: (call: MirroredCall) => void,
+  ) {
     this.#original = original;
     this.route = route;
     this.copies = copies;
     this.#isNoiseMeasured = isNoiseMeasured;
+    this.#onEnded = onEnded;
   }
 
   send(sent: SentMessage): void {
@@ -51,6 +59,7 @@ export class MirroredCall {
   /** `isAnswered`: by the server. */
   ended(code: number, isAnswered: boolean): void {
     for (const copy of this.copies) if (!copy.isWhole) copy.drop('unfinished');
+    this.#onEnded(this);
     const isWhole = code !== OK || this.#message !== undefined;
     this.#answer = (isAnswered || code === OK) && isWhole ? { code, message: this.#message } : 'none';
     this.#message = undefined;
