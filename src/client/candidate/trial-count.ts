@@ -128,6 +128,10 @@ export class TrialCount implements CandidateCount {
   readonly #taken: Uint8Array[] = [];
   #meetings = new Map<Decision, Map<Decision, Meeting>>();
   #met = 0;
+  /** Most calls are as the one before. */
+  #last: Meeting | undefined;
+  #lastNow: Decision | undefined;
+  #lastThen: Decision | undefined;
   #snapshot: Snapshot | undefined;
   #trial: TrialSnapshot | undefined;
   #now: Membership | undefined;
@@ -159,7 +163,9 @@ export class TrialCount implements CandidateCount {
     this.#drawn = call.bucket >= 0 && !call.sticky ? (call.bucket + 0.5) / BUCKETS : this.#random();
     const again = this.#again.of(call);
     const then = decide(trial.plan, again, this.#outcome, this.#environment);
-    const { flow, isNobodyNow, isNobody } = this.#meetings.get(now)?.get(then) ?? this.#meet(now, then, trial);
+    const isLast = now === this.#lastNow && then === this.#lastThen;
+    const meeting = isLast ? (this.#last as Meeting) : this.#meetingOf(now, then, trial);
+    const { flow, isNobodyNow, isNobody } = meeting;
     flow.calls += 1;
     if (isNobodyNow) flow.nobodyNow += 1;
     if (isNobody) flow.nobody += 1;
@@ -207,6 +213,17 @@ export class TrialCount implements CandidateCount {
   #forget(): void {
     this.#meetings = new Map();
     this.#met = 0;
+    this.#last = undefined;
+    this.#lastNow = undefined;
+    this.#lastThen = undefined;
+  }
+
+  #meetingOf(now: Decision, then: Decision, trial: TrialSnapshot): Meeting {
+    const meeting = this.#meetings.get(now)?.get(then) ?? this.#meet(now, then, trial);
+    this.#last = meeting;
+    this.#lastNow = now;
+    this.#lastThen = then;
+    return meeting;
   }
 
   #meet(now: Decision, then: Decision, trial: TrialSnapshot): Meeting {
