@@ -130,9 +130,13 @@ export interface ReportedCounts {
    * all.
    */
   readonly durations: readonly number[];
+  /** Answers of copies to this subset that were compared with those of their calls; absent without any. */
+  readonly compared?: number;
+  /** Those of `compared` that differed in a flagged field. */
+  readonly differing?: number;
 }
 
-/** A report is smaller: two subsets, each 36 numbers. */
+/** A report is smaller: two subsets, each 38 numbers. */
 export const MAX_REPORT_BYTES = 4_096;
 
 /**

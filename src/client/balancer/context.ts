@@ -34,6 +34,8 @@ export interface AttemptListener {
     datacenter: string,
     tier: number,
   ): void;
+  /** The answer of a copy to `subset` was compared with that of its call. As above. */
+  answersCompared?(subset: string, isDiffering: boolean): void;
 }
 
 /** What the balancer asks its service. */
@@ -148,6 +150,11 @@ export class BalancerContext implements AnswerJudge {
     for (const each of this.attemptListeners) {
       each.attemptEnded(wanted, subset, outcome, latencyMs, endpoint.datacenter, tier);
     }
+  }
+
+  /** The answer of a copy to `subset` was compared with that of its call. */
+  answersCompared(subset: string, isDiffering: boolean): void {
+    for (const each of this.attemptListeners) each.answersCompared?.(subset, isDiffering);
   }
 
   /** A call ended badly after an attempt that was settled as a success: perhaps its answer cannot be used. */

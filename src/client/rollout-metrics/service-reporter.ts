@@ -161,6 +161,10 @@ export class WindowCounts implements AttemptListener {
     if (meant !== undefined) meant.fallbacks += 1;
   }
 
+  answersCompared(subset: string, isDiffering: boolean): void {
+    this.#of(subset)?.compared(isDiffering);
+  }
+
   /** `isShed`: whether the breaker of a subset is open now. */
   report(isShed: (subset: string) => boolean): RolloutMetricsReport {
     const { id, canary, stable } = this.window;
@@ -186,6 +190,8 @@ class SubsetCounts {
   #calls = 0;
   #failures = 0;
   #neutral = 0;
+  #compared = 0;
+  #differing = 0;
   readonly #durations: number[] = Array.from({ length: DURATION_BOUNDS_MS.length + 1 }, () => 0);
 
   ended(outcome: Outcome, latencyMs: number): void {
@@ -199,6 +205,11 @@ class SubsetCounts {
     this.#durations[bucket] = (this.#durations[bucket] ?? 0) + 1;
   }
 
+  compared(isDiffering: boolean): void {
+    this.#compared += 1;
+    if (isDiffering) this.#differing += 1;
+  }
+
   report(isShed: boolean): ReportedCounts {
     return {
       calls: this.#calls,
@@ -207,6 +218,7 @@ class SubsetCounts {
       fallbacks: this.fallbacks,
       isShed,
       durations: [...this.#durations],
+      ...(this.#compared > 0 && { compared: this.#compared, differing: this.#differing }),
     };
   }
 }

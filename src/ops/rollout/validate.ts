@@ -44,7 +44,6 @@ export function validateRollout(value: unknown, positions?: Positions): JudgedRo
     checkSubsets(document, problems);
     checkSteps(document, problems);
     checkAnalysis(ownValue(document, 'analysis'), ['analysis'], problems);
-    checkCompares(document, problems);
     checkDeployment(document, problems);
     checkGates(document, problems);
     checkSchedule(ownValue(document, 'schedule'), ['schedule'], problems);
@@ -133,24 +132,6 @@ function checkAnalysis(analysis: unknown, path: DocumentPath, problems: ProblemL
     }
     if (name !== undefined) seen.add(name);
     if (ownValue(check, 'check') === 'value') checkValue(check, at, problems);
-  }
-}
-
-/** Clients do not report what they compared. */
-function checkCompares(document: unknown, problems: ProblemList): void {
-  const whole = ownValue(document, 'analysis');
-  if ((ownValue(whole, 'provider') ?? CLIENTS) !== CLIENTS) return;
-  const steps = listOf(ownValue(document, 'steps'));
-  const places: readonly (readonly [analysis: unknown, path: DocumentPath])[] = [
-    [whole, ['analysis']],
-    ...steps.map((step, index) => [ownValue(step, 'analysis'), ['steps', index, 'analysis']] as const),
-  ];
-  for (const [analysis, path] of places) {
-    for (const [index, check] of listOf(ownValue(analysis, 'checks')).entries()) {
-      if (ownValue(check, 'check') !== 'mirror-compare') continue;
-      const expected = 'only with a provider; clients report their calls, not what they compared';
-      problems.report([...path, 'checks', index, 'check'], 'mirror-compare', expected);
-    }
   }
 }
 

@@ -3,6 +3,7 @@ import type { Logger } from '../../../base/logger';
 import type { Random } from '../../../base/random';
 import { destinationName } from '../../../policy/places/destination';
 import type { Decision, MirrorPlan } from '../../../policy/plan';
+import type { BalancerContext } from '../../balancer/context';
 import * as names from '../../telemetry/attributes';
 import { statusText } from '../../telemetry/attributes';
 import type { ServiceTelemetry } from '../../telemetry/service-telemetry';
@@ -17,6 +18,7 @@ export interface CountedMirror {
   readonly random: Random;
   readonly logger: Logger;
   readonly telemetry: ServiceTelemetry | undefined;
+  readonly balancer: Pick<BalancerContext, 'answersCompared'>;
 }
 
 /** The copies of one route's calls, for `inspect()`. Counted since its mirror was last changed. */
@@ -128,6 +130,7 @@ export class RouteMirror {
 
   compared(method: string, result: CompareResult, fields: Iterable<string>): void {
     this.#count('mirrorCompared', { [names.MIRROR_RESULT]: result });
+    this.#service.balancer.answersCompared(this.#to, result === 'differing');
     if (result !== 'differing') return;
     for (const field of fields) {
       if (this.comparison?.isFlagged(method, field) !== true) continue;

@@ -93,13 +93,16 @@ export class Collector {
     const sumOf = (subset: 'canary' | 'stable'): SubsetMetrics => {
       const counts = DURATION_BOUNDS_MS.map(() => 0).concat(0);
       const sum = { calls: 0, failures: 0, fallbacks: 0, neutral: 0, openBreakers: 0 };
+      const answers = { compared: 0, differing: 0 };
       for (const { report, atMs } of counted.latest.values()) {
-        const { isShed, durations, ...others } = report[subset];
+        const { isShed, durations, compared = 0, differing = 0, ...others } = report[subset];
+        answers.compared += compared;
+        answers.differing += differing;
         for (const key of ['calls', 'failures', 'fallbacks', 'neutral'] as const) sum[key] += others[key];
         for (const [index, count] of durations.entries()) counts[index] = (counts[index] ?? 0) + count;
         if (isShed && atMs >= freshSinceMs) sum.openBreakers += 1;
       }
-      return { ...sum, durations: { boundsMs: DURATION_BOUNDS_MS, counts } };
+      return { ...sum, ...(answers.compared > 0 && answers), durations: { boundsMs: DURATION_BOUNDS_MS, counts } };
     };
     return { clients: counted.latest.size, canary: sumOf('canary'), stable: sumOf('stable') };
   }

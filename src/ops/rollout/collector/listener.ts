@@ -164,6 +164,8 @@ function turnAway(response: ServerResponse, status: number, words = WORDS[status
   response.end(`${JSON.stringify({ error: words })}\n`);
 }
 
+type Compared = Pick<Required<ReportedCounts>, 'compared' | 'differing'>;
+
 /** Upper bound of every count in a report. */
 const MOST = 1e12;
 const BUCKETS = DURATION_BOUNDS_MS.length + 1;
@@ -189,7 +191,7 @@ export function readReport(text: string): RolloutMetricsReport | { readonly prob
 
 function readCounts(report: unknown, name: 'canary' | 'stable'): ReportedCounts {
   const { calls, failures, figures } = readCalls(report, name, MOST);
-  const { isShed, neutral, fallbacks, durations } = figures;
+  const { isShed, neutral, fallbacks, durations, compared } = figures;
   return {
     calls,
     failures,
@@ -197,7 +199,14 @@ function readCounts(report: unknown, name: 'canary' | 'stable'): ReportedCounts 
     neutral: readCount(neutral, `${name}.neutral`, MOST),
     fallbacks: readCount(fallbacks, `${name}.fallbacks`, MOST),
     durations: readDurations(durations, `${name}.durations`, calls),
+    ...(compared !== undefined && readCompared(figures, name)),
   };
+}
+
+function readCompared(figures: Readonly<Record<string, unknown>>, name: string): Compared {
+  const compared = readCount(figures['compared'], `${name}.compared`, MOST);
+  const differing = readCount(figures['differing'], `${name}.differing`, compared);
+  return { compared, differing };
 }
 
 function readDurations(value: unknown, path: string, calls: number): readonly number[] {

@@ -64,6 +64,30 @@ describe('a rollout without a provider', { timeout: 30_000 }, () => {
     });
   });
 
+  it.each([
+    ['are those of stable', 'alike', ['served_by', 'version', 'tag'], { kind: 'completed' }],
+    ['differ', 'other', [], { kind: 'aborted', why: 'analysis' }],
+  ] as const)(
+    'whose answers to copies %s is judged by them, before it has a call',
+    async (_, service, ignore, state) => {
+      await serve(world, service);
+      const compared: RolloutDocument['steps'] = [
+        { setMirror: { percent: 100, compare: { ignore } } },
+        { analysis: {} },
+        { setWeight: 30 },
+      ];
+      await world.begin(service, {
+        steps: compared,
+        analysis: quickly({ checks: [{ check: 'mirror-compare', maximum: 1 }] }),
+      });
+      await startCaller(world, service);
+      const { ended } = await startController(world, service);
+      expect((await ended)?.progress.state).toMatchObject(state);
+      const { transitions } = await world.record(service);
+      expect(transitions.map(({ message }) => message).join('; ')).toMatch(/\d+ of [\d,]+ compared answers differ/);
+    },
+  );
+
   it('says so when no client reports, and waits for a person after the errors that it may have', async () => {
     await serve(world, 'silent');
     await world.begin('silent', { steps, analysis: quickly({ consecutiveErrorLimit: 0 }) });

@@ -34,6 +34,16 @@ describe('counts of a window', () => {
     });
   });
 
+  it('have the answers of copies that were compared, where there are any', () => {
+    const counts = new WindowCounts(WINDOW);
+    expect(Object.keys(counts.report(never).canary)).not.toContain('compared');
+    for (const isDiffering of [false, true, false]) counts.answersCompared('canary', isDiffering);
+    counts.answersCompared('staff', true);
+    const { canary, stable } = counts.report(never);
+    expect(canary).toMatchObject({ calls: 0, compared: 3, differing: 1 });
+    expect(Object.keys(stable)).not.toContain('compared');
+  });
+
   it('are cumulative, numbered, and another client with each window', () => {
     const [one, two] = [new WindowCounts(WINDOW), new WindowCounts(WINDOW)];
     one.attemptEnded('canary', 'canary', 'success', 3);

@@ -161,11 +161,6 @@ describe('a rollout document', () => {
       'notify: an object of webhook (expected: a list of names of hooks in the configuration of the controller)',
     ],
     [
-      ['analysis', 'provider'],
-      'clients',
-      'analysis.checks[6].check: "mirror-compare" (expected: only with a provider; clients report their calls, not what they compared)',
-    ],
-    [
       ['analysis', 'checks', 3, 'successCondition'],
       'canary <= stable * 1.5',
       /^analysis\.checks\[3\]\.successCondition: "canary <= stable \* 1\.5" \(expected: result alone: this query yields one figure\. With \{\{subset\}\} in it/,
