@@ -18,7 +18,7 @@ describe('the next step after a failure of Consul', () => {
     }
   });
 
-  it.each(['403 Permission denied', 'ACL not found', 'No path to datacenter'])('names the rights: %s', (reason) => {
+  it.each(['403 Permission denied', 'ACL not found'])('names the rights: %s', (reason) => {
     expect(nextForRequest(reason, RIGHTS)).toBe(RIGHTS);
   });
 
@@ -28,12 +28,14 @@ describe('the next step after a failure of Consul', () => {
     ['CERT_HAS_EXPIRED https://127.0.0.1:8501: its certificate has expired', /CONSUL_CACERT/],
     ['ECONNRESET http://127.0.0.1:8500', /http_max_conns_per_client/],
     ['no answer within 5000 ms', /does not answer/],
+    ['500 No path to datacenter', /servers run/],
+    ['500 No cluster leader', /servers' logs/],
   ])('names the likely cause: %s', (reason, next) => {
     expect(nextForAgent(reason)).toMatch(next);
     expect(nextForRequest(reason, RIGHTS)).toMatch(next);
   });
 
   it('sends a failure of the agent itself to its log', () => {
-    expect(nextForAgent('500 No cluster leader', 500)).toMatch(/agent's log/);
+    expect(nextForAgent('HTTP 500 rpc error')).toMatch(/agent's log/);
   });
 });
