@@ -81,7 +81,7 @@ describe('the first call, as the page tells it', () => {
     const file = join(folder, 'payments.yaml');
     const text = await readFile(file, 'utf8');
     await writeFile(file, text.replace('weight: 25', 'weight: -1'));
-    const told = fencesOf(PAGE).find((fence) => fence.text.startsWith('graylane error:'))?.text;
+    const told = fencesOf(PAGE).find((fence) => fence.text.startsWith('payments.yaml:'))?.text;
     await expect.poll(() => complaints).toContain(told);
     const [first] = await counted(1);
     expect(first?.canary).toBeGreaterThan(200);
