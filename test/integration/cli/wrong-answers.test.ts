@@ -58,7 +58,8 @@ describe('a command that something else than Consul answers', () => {
       const { code, stdout, stderr } = await world.run([...command.split(' '), ...args], {
         env: { CONSUL_HTTP_ADDR: scripted.address },
       });
-      const isTold = /; (something else answers there|look at the agent's log|give a token)/.test(stderr);
+      const isTold =
+        /; (something else answers there|look at the agent's log|give a token|check that the token has)/.test(stderr);
       if (code !== 2 || stdout !== '' || !isTold || /GRAYLANE_DEBUG/.test(stderr)) {
         wrong.push(`${command}: ${code} ${stdout}${stderr}`);
       }
