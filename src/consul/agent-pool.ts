@@ -145,6 +145,7 @@ export class AgentPool {
         serves: at === this.#serving,
         illForMs: illness === undefined ? undefined : nowMs - illness.sinceMs,
         reason: illness?.reason,
+        sharing: undefined,
       };
     });
   }

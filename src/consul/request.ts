@@ -50,6 +50,17 @@ export interface AskOptions {
   readonly onAnswering?: () => void;
 }
 
+/** How this process shares its watches with the other processes of its host. */
+export interface WatchSharing {
+  /**
+   * `holder`: it asks Consul for all of them. `follower`: another process asks, and this one makes hardly any request.
+   * `alone`: sharing does not work at present, and it asks for itself; the log says why.
+   */
+  readonly role: 'holder' | 'follower' | 'alone';
+  /** Since when, epoch milliseconds. */
+  readonly sinceMs: number;
+}
+
 /** What one Consul agent has to do for one Graylane client, and whether it is well, for `graylane.inspect()`. */
 export interface AgentLoad {
   /** As given: `http://127.0.0.1:8500`, `unix:///run/consul.sock`. */
@@ -68,4 +79,6 @@ export interface AgentLoad {
   readonly illForMs: number | undefined;
   /** Of its last failure; undefined while nothing speaks against it. */
   readonly reason: string | undefined;
+  /** Undefined: nothing is shared (no state directory, or `shareWatches: false`), or nothing was asked yet. */
+  readonly sharing: WatchSharing | undefined;
 }

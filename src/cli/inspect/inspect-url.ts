@@ -9,7 +9,7 @@ import type { RecentDecision } from '../../client/admin/recent-decisions';
 import type { ClientInspection } from '../../client/api';
 import type { GuardCounts, GuardView } from '../../client/breaker/guard/subset-guard';
 import type { BreakerView } from '../../client/breaker/view';
-import type { AgentLoad } from '../../consul/request';
+import type { AgentLoad, WatchSharing } from '../../consul/request';
 import { CommandError } from '../command';
 import {
   counted,
@@ -135,12 +135,21 @@ async function showInspection({ client, services, consul = [] }: ClientInspectio
       failures: (agent) => agent.failures,
       state: (agent) => stateOfAgent(agent, io),
     });
+    // A process of an older version does not say.
+    const sharing = consul[0]?.sharing;
+    if (sharing !== undefined) io.line(SHARING[sharing.role](new Date(sharing.sinceMs).toISOString()));
   }
   for (const service of services) {
     io.line();
     await showService(service, io);
   }
 }
+
+const SHARING: Readonly<Record<WatchSharing['role'], (since: string) => string>> = {
+  holder: (since) => `watches: asks Consul for all processes of its host since ${since}`,
+  follower: (since) => `watches: another process of its host asks Consul, since ${since}`,
+  alone: (since) => `watches: not shared with other processes of its host since ${since}; its log says why`,
+};
 
 function stateOfAgent({ serves, illForMs, reason }: AgentLoad, { colors }: CommandIo): string {
   const ill = illForMs === undefined ? '' : colors.red(`ill for ${formatDuration(illForMs)}: ${reason ?? ''}`);

@@ -1,6 +1,6 @@
 import type { PageService } from '../../client/admin/page/page-view';
 import { Badge } from '../kit/badge';
-import { formatNumber } from '../kit/i18n';
+import { formatNumber, formatTime } from '../kit/i18n';
 import { routeHref } from '../kit/router';
 import { ShareBar } from '../kit/shares';
 import { Card } from '../kit/shell';
@@ -29,11 +29,14 @@ export function Overview({ state }: { readonly state: ProcessState }) {
       {client !== undefined && client.consul.length > 0 && (
         <Card title={t('consul')}>
           <ul class="process-list">
-            {client.consul.map(({ address, requests, failures, serves }) => (
+            {client.consul.map(({ address, requests, failures, serves, sharing }) => (
               <li key={address} class="row">
                 <code>{address}</code>
                 <span class="quiet">{t('consul.requests', { requests, failures })}</span>
                 {serves && <Badge tone="good">{t('consul.serves')}</Badge>}
+                {serves && sharing !== undefined && (
+                  <span class="quiet">{t(`consul.${sharing.role}`, { time: formatTime(sharing.sinceMs) })}</span>
+                )}
               </li>
             ))}
           </ul>

@@ -1,6 +1,7 @@
 import type { Timer } from '../../../base/clock';
 import type { Runtime } from '../../../base/runtime';
 import type { ConsulClient } from '../../../consul/client';
+import type { WatchSharing } from '../../../consul/request';
 import { Coalescer } from './coalescer';
 import { type Follower, openFollower } from './follower';
 import { type Holder, openHolder } from './holder';
@@ -37,12 +38,18 @@ export class HostGroup {
   readonly #losses: number[] = [];
   #settling: Promise<Role> | undefined;
   #role: Role | undefined;
+  #sharing: WatchSharing | undefined;
   #back: Timer | undefined;
   #isClosed = false;
 
   constructor(path: string, deps: GroupDeps) {
     this.#path = path;
     this.#deps = deps;
+  }
+
+  /** Undefined before the first question. While another holder is looked for: what it was. */
+  get sharing(): WatchSharing | undefined {
+    return this.#sharing;
   }
 
   /** No reader waits, here or behind the socket. */
@@ -103,7 +110,7 @@ export class HostGroup {
           leave(role);
           return { kind: 'alone' };
         }
-        this.#role = role;
+        this.#take(role);
         if (role.kind !== 'alone') {
           this.#deps.logger.info('watches are shared with other processes of this host', { role: role.kind });
         }
@@ -153,8 +160,16 @@ export class HostGroup {
     const nowMs = this.#deps.clock.now();
     while (this.#losses.length > 0 && (this.#losses[0] as number) < nowMs - 60_000) this.#losses.shift();
     this.#losses.push(nowMs);
-    this.#role = this.#losses.length < LOSSES_A_MINUTE ? undefined : this.#stayAlone();
+    if (this.#losses.length < LOSSES_A_MINUTE) this.#role = undefined;
+    else this.#take(this.#stayAlone());
     if (role?.kind === 'holder') role.coalescer.close();
+  }
+
+  #take(role: Role): void {
+    this.#role = role;
+    if (this.#sharing?.role !== role.kind) {
+      this.#sharing = { role: role.kind, sinceMs: this.#deps.clock.wallNow() };
+    }
   }
 
   #stayAlone(): Role {

@@ -4,7 +4,7 @@ import type { Runtime } from '../../../base/runtime';
 import { type ConsulClient, createConsulClient } from '../../../consul/client';
 import { findPlace, socketName } from '../../../consul/host-place';
 import type { ParsedConsulOptions } from '../../../consul/options';
-import type { AgentLoad, ConsulAnswer, ConsulRequest } from '../../../consul/request';
+import type { AgentLoad, ConsulAnswer, ConsulRequest, WatchSharing } from '../../../consul/request';
 import { createTokenSource } from '../../../consul/token';
 import { HostGroup } from './group';
 import { LOST, toAsk } from './protocol';
@@ -42,7 +42,8 @@ export class SharedClient implements ConsulClient {
   readonly #sweep: Timer;
   /** Idle when it was last looked. */
   #idle: ReadonlySet<Member> = new Set();
-  #isRefused = false;
+  /** Where the directory does not do for sharing. */
+  #refused: WatchSharing | undefined;
   #isClosed = false;
 
   constructor(options: ParsedConsulOptions, stateDirectory: string, deps: SharedClientDeps) {
@@ -56,19 +57,28 @@ export class SharedClient implements ConsulClient {
   }
 
   get load(): readonly AgentLoad[] {
-    const clients = [this.#own, ...[...this.#open].map(({ client }) => client)];
-    return this.#own.load.map((load, at) => {
-      const all = clients.map((client) => client.load[at] ?? load);
+    const members = [...this.#open];
+    const own = this.#own.load;
+    const loads = [own, ...members.map(({ client }) => client.load)];
+    // Whichever asks at present knows how the agents are.
+    const last = members.at(-1);
+    const asking = last?.group.sharing?.role === 'holder' ? last.client.load : own;
+    return own.map((load, at) => {
+      const sum = (field: 'requests' | 'failures' | 'openRequests' | 'mostOpenRequests'): number =>
+        loads.reduce((total, each) => total + (each[at]?.[field] ?? 0), 0);
       return {
-        ...load,
-        openRequests: all.reduce((sum, { openRequests }) => sum + openRequests, 0),
-        mostOpenRequests: all.reduce((sum, { mostOpenRequests }) => sum + mostOpenRequests, 0),
+        ...(asking[at] ?? load),
+        requests: sum('requests'),
+        failures: sum('failures'),
+        openRequests: sum('openRequests'),
+        mostOpenRequests: sum('mostOpenRequests'),
+        sharing: last?.group.sharing ?? this.#refused,
       };
     });
   }
 
   async get(request: ConsulRequest): Promise<ConsulAnswer> {
-    if (request.body !== undefined || this.#isRefused || this.#isClosed) return this.#alone(request);
+    if (request.body !== undefined || this.#refused !== undefined || this.#isClosed) return this.#alone(request);
     const reading = await this.#tokens.read();
     const member = reading.kind === 'token' ? await this.#member(reading.token) : undefined;
     if (member === undefined) return this.#alone(request);
@@ -123,10 +133,10 @@ export class SharedClient implements ConsulClient {
     const place = await findPlace(this.#directory, name);
     const { logger } = this.#deps;
     if (place.kind === 'refused') {
-      if (!this.#isRefused) {
+      if (this.#refused === undefined) {
         logger.warn('watches are not shared with other processes of this host', { reason: place.reason });
       }
-      this.#isRefused = true;
+      this.#refused ??= { role: 'alone', sinceMs: this.#deps.clock.wallNow() };
       return undefined;
     }
     if (this.#isClosed) return undefined;

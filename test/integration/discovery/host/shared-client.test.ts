@@ -95,6 +95,50 @@ it('two clients of a host wait on one request', async () => {
   expect(agent.requests.filter(({ query }) => query.has('index'))).toHaveLength(1);
   expect(holder.load).toMatchObject([{ openRequests: 0 }]);
   expect(followers.map((client) => client.load[0]?.mostOpenRequests)).toEqual([0, 0]);
+  expect(followers.map((client) => client.load[0]?.requests)).toEqual([0, 0]);
+  expect(holder.load[0]?.requests).toBe(agent.requests.length);
+  expect([holder, ...followers].map(({ load }) => load[0]?.sharing?.role)).toEqual(['holder', 'follower', 'follower']);
+});
+
+it('each says which one it is and since when, through the end of the holder', async () => {
+  const agent = await startAgent();
+  const folder = await directory();
+  const beganMs = Date.now();
+  const first = open(folder, agent.address);
+  expect(first.load[0]?.sharing).toBeUndefined();
+  await read(first);
+  const second = open(folder, agent.address);
+  await read(second);
+  const [one, two] = [first, second].map(({ load }) => load[0]?.sharing);
+  expect([one?.role, two?.role]).toEqual(['holder', 'follower']);
+  expect(one?.sinceMs).toBeGreaterThanOrEqual(beganMs);
+  expect(two?.sinceMs).toBeGreaterThanOrEqual(one?.sinceMs ?? Number.POSITIVE_INFINITY);
+  const waiting = read(second, 7);
+  first.close();
+  await expect.poll(() => second.load[0]?.sharing?.role, { timeout: 5_000 }).toBe('holder');
+  expect(second.load[0]?.sharing?.sinceMs).toBeGreaterThanOrEqual(two?.sinceMs ?? Number.POSITIVE_INFINITY);
+  await expect.poll(() => agent.waiting()).toBe(1);
+  agent.release();
+  expect(await waiting).toMatch(/^8 /);
+});
+
+it('the holder says which agent is ill', async () => {
+  const well = await startAgent();
+  const holder = open(await directory(), `http://127.0.0.1:1,${well.address}`);
+  await read(holder);
+  expect(holder.load).toMatchObject([
+    { requests: 1, failures: 1, serves: false, reason: expect.stringContaining('ECONNREFUSED') as string },
+    { requests: 1, failures: 0, serves: true, reason: undefined },
+  ]);
+});
+
+it('one whose directory does not do for sharing says that it asks for itself', async () => {
+  const agent = await startAgent();
+  const folder = await directory();
+  await chmod(folder, 0o777);
+  const alone = open(folder, agent.address);
+  await read(alone);
+  expect(alone.load).toMatchObject([{ requests: 1, sharing: { role: 'alone' } }]);
 });
 
 it('clients that start at the same moment agree on one within a second', async () => {
