@@ -53,7 +53,14 @@ export function createConsulApi(address: string, token: string | undefined): Con
     address,
     request,
     register: (service) => put('/v1/agent/service/register', registration(service)),
-    deregister: (id) => put(`/v1/agent/service/deregister/${id}`),
+    async deregister(id) {
+      try {
+        await put(`/v1/agent/service/deregister/${id}`);
+      } catch (error) {
+        // One that is not there: Consul 1.8 answers 200, newer ones 404.
+        if (!/: 404 /.test(String(error))) throw error;
+      }
+    },
     setStatus: (id, Status) => put(`/v1/agent/check/update/service:${id}`, { Status }),
     setMaintenance: (id, enabled) => put(`/v1/agent/service/maintenance/${id}?enable=${enabled}`),
     putKv: (key, value) => put(`/v1/kv/${key}`, value),

@@ -1,6 +1,7 @@
 /**
  * Answers in the shapes of Consul 1.9 to 1.22, written from the public Go types (`github.com/hashicorp/consul/api`) and the
  * documentation, not recorded: for each minor version what a server of it sends for one service with its config entries.
+ * Those of 1.14 were held against the answers of a real 1.14.11; what Enterprise alone sends is in them besides.
  */
 export const MINORS = [9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22] as const;
 
@@ -67,6 +68,7 @@ export function shapesOf(minor: Minor): Shapes {
     Address: address,
     TaggedAddresses: {
       lan_ipv4: { Address: address, Port: 50_051 },
+      wan_ipv4: { Address: address, Port: 50_051 },
       // What only a transparent proxy can reach.
       ...since(11, { 'consul-virtual': { Address: '240.0.0.1', Port: 50_051 } }),
     },
@@ -75,7 +77,7 @@ export function shapesOf(minor: Minor): Shapes {
     Port: minor >= 22 ? 0 : 50_051,
     ...since(22, {
       Ports: [
-        { Name: 'metrics', Port: 9090 },
+        { Name: 'metrics', Port: 9090, Default: false },
         { Name: 'grpc', Port: 50_051, Default: true },
       ],
     }),
@@ -163,6 +165,13 @@ function catalogEntry(node: Json, service: Json, minor: Minor): Json {
     ServiceTags: service['Tags'],
     ServiceAddress: service['Address'],
     ServicePort: service['Port'],
+    ServiceTaggedAddresses: service['TaggedAddresses'],
+    ServiceEnableTagOverride: false,
+    ServiceProxy: service['Proxy'],
+    ServiceConnect: {},
+    ...(minor >= 10 ? { ServiceSocketPath: '' } : {}),
+    CreateIndex: service['CreateIndex'],
+    ModifyIndex: service['ModifyIndex'],
     ServiceMeta: service['Meta'],
     ServiceWeights: service['Weights'],
     ...(minor >= 11 ? { Partition: 'default', Namespace: 'default' } : {}),
@@ -225,7 +234,7 @@ function chainOf(minor: Minor): Json {
           {
             Definition: {
               Match: { HTTP: { PathExact: '/shop.v1.Payments/Charge' } },
-              Destination: { ServiceSubset: 'v2', RequestTimeout: '1.5s' },
+              Destination: { ServiceSubset: 'v2', RequestTimeout: '1.5s', ...(minor >= 11 ? inPartition : {}) },
             },
             NextNode: `resolver:${id('v2', 'dc1')}`,
           },
@@ -267,10 +276,9 @@ function chainOf(minor: Minor): Json {
   };
 }
 
-/** Resolvers have one from 1.15 on; it has been seen as nanoseconds and as text. */
+/** From 1.14.11 on; nanoseconds, unlike `ConnectTimeout` beside it. */
 function requestTimeout(minor: Minor, subset: string): Json {
-  if (minor < 15 || subset !== 'v2') return {};
-  return { RequestTimeout: minor % 2 === 0 ? 2_500_000_000 : '2.5s' };
+  return minor < 14 || subset !== 'v2' ? {} : { RequestTimeout: 2_500_000_000 };
 }
 
 function entriesOf(minor: Minor): Readonly<Record<string, Json>> {
@@ -286,7 +294,7 @@ function entriesOf(minor: Minor): Readonly<Record<string, Json>> {
         ...(minor >= 16 ? { '*': { SamenessGroup: 'shops' } } : {}),
       },
       ConnectTimeout: '5s',
-      ...(minor >= 15 ? { RequestTimeout: '2.5s' } : {}),
+      ...(minor >= 14 ? { RequestTimeout: '2.5s' } : {}),
       ...(minor >= 16 ? { PrioritizeByLocality: { Mode: 'failover' } } : {}),
       ...index,
     },
@@ -316,6 +324,7 @@ function entriesOf(minor: Minor): Readonly<Record<string, Json>> {
       Protocol: 'grpc',
       MeshGateway: {},
       Expose: {},
+      ...(minor >= 10 ? { TransparentProxy: {} } : {}),
       ...(minor >= 15 ? { EnvoyExtensions: [{ Name: 'builtin/lua', Arguments: { Script: '' } }] } : {}),
       ...index,
     },
