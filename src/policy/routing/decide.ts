@@ -52,7 +52,9 @@ export function decide(
   if (override !== undefined && !override.datacenterOnly) {
     decision = override.decision;
   } else {
-    const ofLane = plan.lanes === undefined ? undefined : decideByLane(plan, input.labels, env, recorder);
+    const { lanes } = env;
+    const ofLane = lanes?.plan === plan ? lanes.find(input.labels, env.clock) : undefined;
+    if (ofLane !== undefined) recorder?.laneDecided();
     decision = ofLane ?? decideByRoutes(program, plan, input, outcome, env, recorder);
     if (override !== undefined) decision = heldToDatacenter(decision, override);
   }
@@ -124,17 +126,6 @@ function overrideInForce(
   const isInForce = override.untilMs === Number.POSITIVE_INFINITY || env.clock.wallNow() < override.untilMs;
   recorder?.overrideSeen(override, isInForce);
   return isInForce ? override : undefined;
-}
-
-function decideByLane(
-  plan: Plan,
-  labels: Labels,
-  { lanes, clock }: RoutingEnvironment,
-  recorder: RoutingRecorder | undefined,
-): Decision | undefined {
-  const decision = lanes?.plan === plan ? lanes.find(labels, clock) : undefined;
-  if (decision !== undefined) recorder?.laneDecided();
-  return decision;
 }
 
 function decideByRoutes(

@@ -12,7 +12,8 @@ import { instanceSetOf } from './worlds';
 
 const PAST = '2026-05-01T00:00:00Z';
 const FUTURE = '2026-07-01T00:00:00Z';
-const VALUES = ['a', 'b', 'c'];
+// Of one length and with one ending, too: both are looked at before names are.
+const VALUES = ['a', 'pr-42', 'pr-1042'];
 const SUBSETS = ['stable', 'canary', 'open'];
 
 interface Dimension extends LaneDocument {
@@ -46,10 +47,16 @@ const world: fc.Arbitrary<World> = fc.integer({ min: 1, max: 4 }).chain((count) 
     .record({
       written: fc.array(dimension, { minLength: count, maxLength: count }),
       listed: fc.array(instance, { maxLength: 8 }),
-      calls: fc.array(fc.array(fc.oneof(value, fc.constantFrom('', 'z')), { minLength: count, maxLength: count }), {
-        minLength: 6,
-        maxLength: 12,
-      }),
+      calls: fc.array(
+        fc.array(fc.oneof(value, fc.constantFrom('', 'z', 'qa-42', 'pr-2042', 'pr-43')), {
+          minLength: count,
+          maxLength: count,
+        }),
+        {
+          minLength: 6,
+          maxLength: 12,
+        },
+      ),
     })
     .map(({ written, listed, calls }) => {
       const dimensions = written.map(
