@@ -105,11 +105,12 @@ function importRule(ranked: RankedMatch, service: ParentChoice['service'], repor
   });
   const { isRedirect, changes, mirror: copied } = importFilters(fields['filters'], `${rule}.filters`, true, report);
   const targets = new TargetList();
-  for (const { service: name, namespace, weight, path, fields: backend } of backendsOf(ranked, report)) {
+  for (const { service: name, namespace, weight, path, fields: backend } of backendsOf(ranked, targets, report)) {
     importFilters(backend['filters'], `${path}.filters`, false, report);
     const isOwn = isService(name, namespace, service);
     if (!isOwn && name === service.name) {
       report.cannot(`${path}.namespace`, `${String(namespace)}: in Consul it has the name of this service; left out`);
+      targets.leaveOut(weight);
       continue;
     }
     targets.add(destinationOf(name, isOwn, path, report), weight);

@@ -8,6 +8,10 @@ import type { PlaceReport } from '../imports/report';
 import { headersOf, type RankedMatch } from './rules';
 
 const LEFT_OUT = 'this match is left out';
+const NOT_MAPPED = `not mapped; ${LEFT_OUT}`;
+const PATH_FIELDS: readonly string[] = ['type', 'value'];
+const METHOD: readonly string[] = ['type', 'service', 'method'];
+const HEADER: readonly string[] = ['type', 'name', 'value'];
 const SERVICE_NAME = /^[^/\s]+$/;
 const PATH = /^\/([^/\s]+)(?:\/([^/\s]+))?\/?$/;
 
@@ -20,8 +24,8 @@ export function importMatch(
   report: PlaceReport,
 ): MatchDocument | undefined | false {
   const known = kind === 'GRPCRoute' ? ['method', 'headers'] : ['path', 'method', 'headers', 'queryParams'];
-  report.read(match, path, known);
-  let isWhole = Object.keys(match).every((name) => known.includes(name) || (match[name] ?? null) === null);
+  report.read(match, path, known, {}, NOT_MAPPED);
+  let isWhole = !hasOthers(match, known);
   const methods = kind === 'GRPCRoute' ? importMethod(match, path, report) : importPath(match, path, report);
   if (kind === 'HTTPRoute') {
     if (listOf(match['queryParams']).length > 0) {
@@ -45,14 +49,20 @@ export function importMatch(
   return defined({ methods, labels: Object.keys(labels).length === 0 ? undefined : labels });
 }
 
+/** A field that is not known may be a condition: without it the match would take the calls of others. */
+function hasOthers(fields: Fields, known: readonly string[]): boolean {
+  return Object.keys(fields).some((name) => !known.includes(name) && (fields[name] ?? null) !== null);
+}
+
 function importHeader(fields: Fields, at: string, report: PlaceReport): LabelMatcherDocument | undefined {
-  report.read(fields, at, ['type', 'name', 'value']);
+  report.read(fields, at, HEADER, {}, NOT_MAPPED);
   const name = textOf(fields['name']) ?? '';
   const fault = headerFault(name);
   if (fault !== undefined) {
     report.cannot(`${at}.name`, `${showValue(name)}, not routed by (expected: ${fault}); ${LEFT_OUT}`);
     return undefined;
   }
+  if (hasOthers(fields, HEADER)) return undefined;
   const { value, type = 'Exact' } = fields;
   if (typeof value !== 'string') {
     const shown = typeof value === 'object' ? showValue(value) : report.written(`${at}.value`, value);
@@ -72,7 +82,8 @@ function importHeader(fields: Fields, at: string, report: PlaceReport): LabelMat
 /** Elements of a path are whole: `/shop.v1.Payments` is the service, and no other one. */
 function importPath(match: Fields, path: string, report: PlaceReport): readonly string[] | undefined | false {
   const at = `${path}.path`;
-  const fields = report.read(match['path'], at, ['type', 'value']);
+  const fields = report.read(match['path'], at, PATH_FIELDS, {}, NOT_MAPPED);
+  if (hasOthers(fields, PATH_FIELDS)) return false;
   const type = fields['type'] ?? 'PathPrefix';
   const value = textOf(fields['value']) ?? '/';
   if (type === 'PathPrefix') {
@@ -91,7 +102,8 @@ function importPath(match: Fields, path: string, report: PlaceReport): readonly 
 
 function importMethod(match: Fields, path: string, report: PlaceReport): readonly string[] | undefined | false {
   const at = `${path}.method`;
-  const fields = report.read(match['method'], at, ['type', 'service', 'method']);
+  const fields = report.read(match['method'], at, METHOD, {}, NOT_MAPPED);
+  if (hasOthers(fields, METHOD)) return false;
   const type = fields['type'] ?? 'Exact';
   const [service, method] = [textOf(fields['service']), textOf(fields['method'])];
   if (service === undefined && method === undefined) return undefined;

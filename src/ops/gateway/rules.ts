@@ -2,6 +2,7 @@ import { SERVICE_NAME } from '../../base/names';
 import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type { PlaceReport } from '../imports/report';
 import type { Resource } from '../imports/resources';
+import type { TargetList } from '../imports/targets';
 import { olderRoute } from './parents';
 
 /** HTTPRoute and GRPCRoute. */
@@ -98,21 +99,26 @@ export interface BackendRef {
   readonly fields: Fields;
 }
 
-/** The backends of a rule. What is no service is told, and has no part here. */
-export function backendsOf({ fields, rule, resource }: RankedMatch, report: PlaceReport): readonly BackendRef[] {
+/** The backends of a rule. What is no service is told, and only its part in `targets`. */
+export function backendsOf(
+  { fields, rule, resource }: RankedMatch,
+  targets: TargetList,
+  report: PlaceReport,
+): readonly BackendRef[] {
   return listOf(fields['backendRefs']).flatMap((each, index): readonly BackendRef[] => {
     const path = `${rule}.backendRefs[${index}]`;
     const backend = report.read(each, path, ['name', 'namespace', 'kind', 'group', 'port', 'weight', 'filters']);
     const service = textOf(backend['name']);
+    const weight = report.weight(backend['weight'] ?? 1, `${path}.weight`);
+    if (weight === undefined) return [];
     const isService =
       (backend['kind'] ?? 'Service') === 'Service' && ['', 'core', undefined].includes(backend['group'] as string);
     if (service === undefined || !isService || !SERVICE_NAME.test(service)) {
       const found = String(backend['kind'] ?? service?.slice(0, 60) ?? 'no name');
       report.cannot(path, `${found} (expected: a Service); left out`);
+      targets.leaveOut(weight);
       return [];
     }
-    const weight = report.weight(backend['weight'] ?? 1, `${path}.weight`);
-    if (weight === undefined) return [];
     const namespace = textOf(backend['namespace']) ?? resource.namespace;
     return [{ service, namespace, weight, path, fields: backend }];
   });

@@ -105,12 +105,18 @@ export class PlaceReport {
     return this.#source?.writtenAt(this.#within(path)) ?? String(value);
   }
 
-  /** The fields of an object. Every one that is there and not among `known` is a loss. */
-  read(value: unknown, path: string, known: readonly string[], what: Readonly<Record<string, string>> = {}): Fields {
+  /** The fields of an object. Every one that is there and not among `known` is a loss: `what` by name, else `other`. */
+  read(
+    value: unknown,
+    path: string,
+    known: readonly string[],
+    what: Readonly<Record<string, string>> = {},
+    other = 'not mapped',
+  ): Fields {
     const fields = fieldsOf(value);
     for (const name of Object.keys(fields)) {
       if (known.includes(name) || fields[name] === undefined || fields[name] === null) continue;
-      this.cannot(`${path}.${name}`, Object.hasOwn(what, name) ? `${what[name]}` : 'not mapped');
+      this.cannot(`${path}.${name}`, Object.hasOwn(what, name) ? `${what[name]}` : other);
     }
     return fields;
   }

@@ -2,6 +2,7 @@ import { isRecord } from '../../base/is-record';
 import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type { DocumentPath } from '../../policy/problems';
 import type { ImportReport, PlaceReport } from './report';
+import { inShape } from './shapes';
 import type { SourceDocument } from './sources';
 
 /** An object of Kubernetes: of Istio, of the Gateway API or of Consul's own definitions. */
@@ -27,7 +28,10 @@ export interface FoundObject {
   readonly root: DocumentPath;
 }
 
-/** The objects of some documents, in order; a `List` counts as its items. */
+/**
+ * The objects of some documents, in order; a `List` counts as its items. What has not the shape of its kind is told and
+ * left out.
+ */
 export function readResources(documents: readonly SourceDocument[], report: ImportReport): readonly Resource[] {
   const found = documents.flatMap((source) => objectsIn(source.value, source, []));
   const names = new Map<string, Set<string>>();
@@ -47,15 +51,17 @@ export function readResources(documents: readonly SourceDocument[], report: Impo
     const key = short(each);
     const isAmbiguous = (names.get(key)?.size ?? 0) > 1;
     const path = isAmbiguous ? key.replace('/', `/${namespace ?? 'no namespace'}/`) : key;
+    const kind = textOf(value['kind']) ?? '';
+    const own = report.of(source, path, root);
     return {
-      kind: textOf(value['kind']) ?? '',
+      kind,
       apiVersion: textOf(value['apiVersion']) ?? '',
       path,
       name: textOf(metadata['name']) ?? '',
       namespace,
       createdAt: textOf(metadata['creationTimestamp']),
-      spec: fieldsOf(value['spec']),
-      report: report.of(source, path, root),
+      spec: inShape(kind, value['spec'], `${path}.spec`, own),
+      report: own,
     };
   });
 }

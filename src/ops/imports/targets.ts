@@ -5,10 +5,16 @@ import type { PlaceReport } from './report';
 /** Destinations of one route, each once with the sum of its weights. */
 export class TargetList {
   readonly #weights = new Map<string, SplitEntryDocument>();
+  #leftOut = 0;
 
   add(to: DestinationDocument, weight: number): void {
     const key = JSON.stringify(to);
     this.#weights.set(key, { to, weight: (this.#weights.get(key)?.weight ?? 0) + weight });
+  }
+
+  /** A destination that was told, and is not here. */
+  leaveOut(weight: number): void {
+    this.#leftOut += weight;
   }
 
   /** Undefined where no call would go anywhere, or where there are more than a document holds, which is told. */
@@ -18,6 +24,10 @@ export class TargetList {
     if (split.length > MAX_SPLIT_ENTRIES) {
       report.cannot(path, `${split.length} destinations (expected: at most ${MAX_SPLIT_ENTRIES})`);
       return undefined;
+    }
+    if (this.#leftOut > 0) {
+      const all = split.reduce((sum, { weight }) => sum + weight, this.#leftOut);
+      report.note(path, `${this.#leftOut} of ${all} of its calls went to what is left out; the others take them`);
     }
     const [only] = split;
     return split.length === 1 && only !== undefined ? { to: only.to } : { split };

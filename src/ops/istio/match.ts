@@ -1,6 +1,6 @@
 import { defined } from '../../base/defined';
 import { SERVICE_NAME } from '../../base/names';
-import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
+import { type Fields, fieldsOf, listOf } from '../../policy/chain/report';
 import type { LabelMatcherDocument, MatchDocument } from '../../policy/document';
 import { methodPattern } from '../../policy/method-pattern';
 import { showValue } from '../../policy/problems';
@@ -25,6 +25,7 @@ const KNOWN: readonly string[] = [
   'sourceLabels',
 ];
 const LEFT_OUT = 'this match is left out';
+const ONE_OF = 'not one of exact, prefix and regex';
 const NO_SUCH_THING: Readonly<Record<string, string>> = {
   queryParams: `a gRPC call has no query parameters; ${LEFT_OUT}`,
   sourceNamespace: `give the callers a static label and match on it; ${LEFT_OUT}`,
@@ -52,10 +53,10 @@ export function importMatch(
     report.note(`${path}.gateways`, `for calls by ${gateways.join(', ')} alone; left out`);
     return false;
   }
-  report.read(fields, path, KNOWN, NO_SUCH_THING);
+  report.read(fields, path, KNOWN, NO_SUCH_THING, `not mapped; ${LEFT_OUT}`);
   let isWhole = Object.keys(fields).every((name) => KNOWN.includes(name) || (fields[name] ?? null) === null);
   const methods = importUri(fields, path, report);
-  if (fields['method'] !== undefined && !acceptsPost(fieldsOf(fields['method']))) {
+  if ((fields['method'] ?? undefined) !== undefined && !acceptsPost(fields['method'])) {
     report.cannot(`${path}.method`, `gRPC calls are all POST; ${LEFT_OUT}`);
     isWhole = false;
   }
@@ -125,8 +126,7 @@ function importUri(fields: Fields, path: string, report: PlaceReport): readonly 
   const uri = fields['uri'];
   if (uri === undefined || uri === null) return undefined;
   const [kind, text] = conditionOf(uri);
-  const pattern =
-    kind === undefined ? ({ kind: 'unsayable', why: 'no exact, prefix or regex' } as const) : methodPattern(kind, text);
+  const pattern = kind === undefined ? ({ kind: 'unsayable', why: ONE_OF } as const) : methodPattern(kind, text);
   if (pattern.kind === 'any') return undefined;
   if (fields['ignoreUriCase'] === true) {
     report.cannot(`${path}.ignoreUriCase`, 'methods are matched as they are written');
@@ -155,9 +155,11 @@ function importHeader(
   const [kind, text] = conditionOf(condition);
   if (kind === undefined) {
     if (Object.keys(fieldsOf(condition)).length === 0) return { present: true };
-    const [field = '', value] = entriesOf(condition)[0] ?? [];
-    const shown = `${field}: ${typeof value === 'object' ? showValue(value) : report.written(`${at}.${field}`, value)}`;
-    report.cannot(at, `${shown} (expected: exact, prefix or regex, and a text); ${LEFT_OUT}`);
+    const shown = entriesOf(condition).map(
+      ([field, value]) =>
+        `${field}: ${typeof value === 'object' ? showValue(value) : report.written(`${at}.${field}`, value)}`,
+    );
+    report.cannot(at, `${shown.join(', ')} (expected: exact, prefix or regex, and a text); ${LEFT_OUT}`);
     return undefined;
   }
   if (kind === 'exact') return text;
@@ -168,15 +170,16 @@ function importHeader(
   return undefined;
 }
 
+/** None where there are several, or one that is not known: what they mean together is nowhere said. */
 function conditionOf(value: unknown): readonly [(typeof KINDS)[number], string] | readonly [undefined, string] {
-  const fields = fieldsOf(value);
-  const kind = KINDS.find((name) => typeof fields[name] === 'string');
-  return kind === undefined ? [undefined, ''] : [kind, String(fields[kind])];
+  const given = entriesOf(value).filter(([, text]) => text !== null);
+  const [name, text] = given[0] ?? [];
+  const kind = given.length === 1 && typeof text === 'string' ? KINDS.find((each) => each === name) : undefined;
+  return kind === undefined ? [undefined, ''] : [kind, String(text)];
 }
 
-function acceptsPost(method: Fields): boolean {
-  const exact = textOf(method['exact']);
-  const prefix = textOf(method['prefix']);
-  if (exact !== undefined) return exact === 'POST';
-  return prefix !== undefined ? 'POST'.startsWith(prefix) : textOf(method['regex']) === '.*';
+function acceptsPost(method: unknown): boolean {
+  const [kind, text] = conditionOf(method);
+  if (kind === 'exact') return text === 'POST';
+  return kind === 'prefix' ? 'POST'.startsWith(text) : kind === 'regex' && text === '.*';
 }

@@ -104,7 +104,8 @@ function importDestinations(rule: HttpRule, context: RouteContext): RouteTargetD
     const weight = destinations.length === 1 ? 100 : report.weight(each['weight'] ?? 0, `${path}.weight`);
     if (weight === undefined) continue;
     const to = importDestination(each['destination'], `${path}.destination`, rule, context);
-    if (to !== undefined) targets.add(to, weight);
+    if (to === undefined) targets.leaveOut(weight);
+    else targets.add(to, weight);
   }
   return targets.document(`${at}.route`, report);
 }

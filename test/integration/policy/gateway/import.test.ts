@@ -356,3 +356,49 @@ describe('whose routes', () => {
     expect(importRoutes(text(GRPC, orders), { service: 'orders.shop' }).document.service).toBe('orders');
   });
 });
+
+describe('a condition that cannot be read takes no calls of others', () => {
+  const conditional = (kind: 'HTTPRoute' | 'GRPCRoute', rule: object): string =>
+    text(route(kind, 'a', [{ ...rule, backendRefs: to('payments-v2') }, { backendRefs: to('payments') }]));
+
+  it.each<['HTTPRoute' | 'GRPCRoute', object, string]>([
+    ['GRPCRoute', { methods: { service: 'a.B' } }, 'methods'],
+    ['GRPCRoute', { method: { grpcService: 'a.B', grpcMethod: 'C' } }, 'method.grpcService'],
+    ['GRPCRoute', { method: { service: 'a.B', methd: 'C' } }, 'method.methd'],
+    ['GRPCRoute', { headers: [{ name: 'x', value: 'y', typ: 'RegularExpression' }] }, 'headers[0].typ'],
+    ['HTTPRoute', { pth: { value: '/a.B' } }, 'pth'],
+    ['HTTPRoute', { path: { typ: 'Exact', value: '/a.B/C' } }, 'path.typ'],
+    ['HTTPRoute', { path: { vale: '/a.B/C' } }, 'path.vale'],
+    ['HTTPRoute', { headers: [{ name: 'x', value: 'y', not: true }] }, 'headers[0].not'],
+  ])('a field of %s that is not known: %j', (kind, match, place) => {
+    const result = importRoutes(conditional(kind, { matches: [match] }));
+    expect(JSON.stringify(result.document)).not.toContain('payments-v2');
+    const path = `${kind}/a.spec.rules[0].matches[0].${place}`;
+    const found = result.losses.find((loss) => loss.path === path);
+    expect(found?.message).toBe(`${path}: not mapped; this match is left out`);
+  });
+
+  it.each<['HTTPRoute' | 'GRPCRoute', object, string]>([
+    ['GRPCRoute', { matches: { method: { service: 'a.B' } } }, 'matches'],
+    ['GRPCRoute', { matches: [{ method: 'a.B' }] }, 'matches[0].method'],
+    ['GRPCRoute', { matches: [{ headers: { name: 'x', value: 'y' } }] }, 'matches[0].headers'],
+    ['HTTPRoute', { matches: [{ path: '/a.B' }] }, 'matches[0].path'],
+    ['HTTPRoute', { matches: [{ queryParams: { name: 'x', value: 'y' } }] }, 'matches[0].queryParams'],
+    ['HTTPRoute', { filters: { type: 'URLRewrite' } }, 'filters'],
+  ])('another shape than %s knows: its rule is left out: %j', (kind, rule, place) => {
+    const result = importRoutes(conditional(kind, rule));
+    expect(JSON.stringify(result.document)).not.toContain('payments-v2');
+    expect(pathsOf(result)).toContain(`${kind}/a.spec.rules[0].${place}`);
+  });
+});
+
+it.each<[string, object]>([
+  ['no service', { name: 'payments-v2', kind: 'ServiceImport', group: 'multicluster.x-k8s.io', weight: 90 }],
+  ['one of this name elsewhere', { name: 'payments', namespace: 'bank', weight: 90 }],
+])('what a backend that is left out had goes to the others, which is told: %s', (_, backend) => {
+  const backendRefs = [backend, { name: 'payments-v3', weight: 10 }];
+  const result = importRoutes(text(route('GRPCRoute', 'a', [{ backendRefs }])));
+  expect(result.notes).toContain(
+    'GRPCRoute/a.spec.rules[0].backendRefs: 90 of 100 of its calls went to what is left out; the others take them',
+  );
+});

@@ -587,3 +587,82 @@ describe('headers that no call shows', () => {
     expect(notes).toContainEqual(expect.stringMatching(/headers\.method: not looked at, as in Istio/));
   });
 });
+
+describe('a condition that cannot be read takes no calls of others', () => {
+  const conditional = (match: object): string =>
+    service('a', {
+      http: [
+        { match: [match], route: [{ destination: { host: 'payments', subset: 'v2' } }] },
+        { route: [{ destination: { host: 'payments', subset: 'v1' } }] },
+      ],
+    });
+
+  it.each<[string, object, string]>([
+    ['a field that is not known', { url: { prefix: '/a.B/' } }, 'url'],
+    ['beside one that is', { header: { x: { exact: 'y' } }, uri: { prefix: '/a.B/' } }, 'header'],
+    ['two kinds for a path', { uri: { exact: '/a.B/C', prefix: '/a.B/' } }, 'uri'],
+    ['two kinds for a header', { headers: { x: { exact: 'y', regex: 'y.*' } } }, 'headers.x'],
+    ['a kind with a flag beside it', { headers: { x: { exact: 'y', ignoreCase: true } } }, 'headers.x'],
+    [
+      'two kinds for what a call must not have',
+      { withoutHeaders: { x: { exact: 'y', prefix: '' } } },
+      'withoutHeaders.x',
+    ],
+    ['two kinds for the method', { method: { exact: 'POST', regex: 'GET' } }, 'method'],
+  ])('%s', (_, match, place) => {
+    const result = importTexts([yaml(conditional(match), rule('r'))]);
+    expect(result.document).toMatchObject({ default: 'v1' });
+    expect(result.document.routes ?? []).toEqual([]);
+    expect(at(result)).toContain(`VirtualService/a.spec.http[0].match[0].${place}`);
+  });
+
+  it.each<[string, object]>([
+    ['match', { match: { headers: { x: { exact: 'y' } } } }],
+    ['match[0].headers', { match: [{ headers: [{ x: { exact: 'y' } }] }] }],
+    ['match[0].headers.x', { match: [{ headers: { x: 'y' } }] }],
+    ['match[0].withoutHeaders', { match: [{ withoutHeaders: ['x'] }] }],
+    ['match[0].uri', { match: [{ uri: '/a.B/' }] }],
+    ['match[0].gateways', { match: [{ gateways: 'edge' }] }],
+    ['match[0].sourceLabels', { match: [{ sourceLabels: ['orders'] }] }],
+    ['match[0]', { match: ['/a.B/'] }],
+    ['retries', { retries: [{ attempts: 2 }] }],
+    ['fault', { fault: ['abort'] }],
+    ['headers.request.remove', { headers: { request: { remove: 'x' } } }],
+  ])('another shape than Istio knows: its rule is left out: %s', (place, more) => {
+    const leads = (subset: string): object => ({ route: [{ destination: { host: 'payments', subset } }] });
+    const result = importTexts([yaml(service('a', { http: [{ ...more, ...leads('v2') }, leads('v1')] }), rule('r'))]);
+    expect(result.document).toMatchObject({ default: 'v1' });
+    expect(result.document.routes ?? []).toEqual([]);
+    const path = `VirtualService/a.spec.http[0].${place}`;
+    const found = result.losses.find((loss) => loss.path === path);
+    expect(found?.message).toMatch(/\(expected: an? (list|object)\), which Kubernetes refuses; left out$/);
+  });
+
+  it('the same of a DestinationRule', () => {
+    const result = importTexts([yaml(rule('a', { trafficPolicy: ['ROUND_ROBIN'] }), service('c', {}))]);
+    expect(at(result)).toEqual(['DestinationRule/a.spec.trafficPolicy']);
+    expect(result.document).toMatchObject({ default: 'v1', subsets: { v1: {}, v2: {} } });
+    const odd = rule('b', {
+      subsets: [
+        { name: 'v1', labels: { version: 'v1' } },
+        { name: 'v2', labels: ['v2'] },
+      ],
+    });
+    const left = importTexts([yaml(odd, service('c', {}))]);
+    expect(Object.keys(left.document.subsets ?? {})).toEqual(['v1']);
+    expect(at(left)).toContain('DestinationRule/b.spec.subsets[1].labels');
+  });
+});
+
+it('what a destination that is left out had goes to the others, which is told', () => {
+  const split = (...parts: [string, number][]): string =>
+    service('a', {
+      http: [{ route: parts.map(([subset, weight]) => ({ destination: { host: 'payments', subset }, weight })) }],
+    });
+  const result = importTexts([yaml(split(['v1', 10], ['v9', 90]), rule('r'))]);
+  expect(result.notes).toContain(
+    'VirtualService/a.spec.http[0].route: 90 of 100 of its calls went to what is left out; the others take them',
+  );
+  const none = importTexts([yaml(split(['v1', 10], ['v9', 0]), rule('r'))]);
+  expect(none.notes.join()).not.toContain('the others take them');
+});
