@@ -177,6 +177,18 @@ function readMetric(
   ];
 }
 
+/** What is read of a provider. */
+const ASKED: Readonly<Record<string, readonly string[]>> = {
+  prometheus: ['address', 'query'],
+  web: ['url', 'jsonPath'],
+};
+const OF_FILE = "stands in the controller's file, with the provider";
+const NOT_ASKED: Readonly<Record<string, string>> = {
+  rangeQuery: 'left out: the query is asked for one instant',
+  ...{ timeout: OF_FILE, timeoutSeconds: OF_FILE, headers: OF_FILE, authentication: OF_FILE, insecure: OF_FILE },
+  ...{ method: OF_FILE, body: OF_FILE, jsonBody: OF_FILE },
+};
+
 /** Where the figure comes from; undefined, and told, where that cannot be said. */
 function askOf(
   { name, provider }: Fields,
@@ -186,7 +198,9 @@ function askOf(
   report: PlaceReport,
 ): Pick<ValueCheck, 'provider' | 'query'> | undefined {
   const [kind = 'none'] = Object.keys(fieldsOf(provider));
-  const fields = fieldsOf(fieldsOf(provider)[kind]);
+  const given = fieldsOf(provider)[kind];
+  const known = Object.hasOwn(ASKED, kind) ? ASKED[kind] : undefined;
+  const fields = known ? report.read(given, `${at}.provider.${kind}`, known, NOT_ASKED) : fieldsOf(given);
   if (kind === 'web') {
     const what = `webhook, url ${textOf(fields['url']) ?? 'missing'}; answers {"result": NUMBER}`;
     if (isGiven(fields['jsonPath'])) report.note(at, 'what answers it gives {"result": NUMBER}: there is no jsonPath');

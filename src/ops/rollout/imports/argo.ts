@@ -65,6 +65,7 @@ function readCanary(value: unknown, path: string, context: ArgoContext): void {
   });
   if (isGiven(fields['trafficRouting']))
     place.note(`${path}.trafficRouting`, 'the split of the policy is what moves calls');
+  const whole = Number(fieldsOf(fields['trafficRouting'])['maxTrafficWeight'] ?? 100);
   const background = isGiven(fields['analysis'])
     ? readAnalysis(fields['analysis'], `${path}.analysis`, ['startingStep'], context)
     : undefined;
@@ -73,42 +74,49 @@ function readCanary(value: unknown, path: string, context: ArgoContext): void {
     place.cannot(`${path}.analysis`, 'runs after each setWeight, in place of beside all steps');
   }
   for (const [index, step] of listOf(fields['steps']).entries()) {
-    const steps = readStep(step, `${path}.steps[${index}]`, context);
+    const steps = readStep(step, `${path}.steps[${index}]`, whole, context);
     const isRaised = steps.some((each) => 'setWeight' in each && each.setWeight > 0);
     draft.steps.push(...steps, ...(isRaised && index >= from ? (background ?? []) : []));
   }
   if (!draft.steps.some((step) => 'analysis' in step)) draft.analysis = { background: false };
 }
 
-function readStep(step: unknown, path: string, context: ArgoContext): readonly RolloutStep[] {
+const STEPS = ['setWeight', 'pause', 'setHeaderRoute', 'setMirrorRoute', 'analysis'] as const;
+
+/** `whole`: the weight that stands for all calls. */
+function readStep(step: unknown, path: string, whole: number, context: ArgoContext): readonly RolloutStep[] {
   const { place } = context;
-  const fields = place.read(
-    step,
-    path,
-    ['setWeight', 'pause', 'analysis', 'setHeaderRoute', 'setMirrorRoute'],
-    OF_STEP,
-  );
-  if (isGiven(fields['setWeight'])) {
-    const setWeight = Number(fields['setWeight']);
-    if (setWeight >= 0 && setWeight <= 100) return [{ setWeight }];
-    place.cannot(
-      `${path}.setWeight`,
-      `${place.written(`${path}.setWeight`, fields['setWeight'])} (expected: 0 to 100); left out`,
-    );
-    return [];
+  const fields = place.read(step, path, STEPS, OF_STEP);
+  // A pause is written as `pause: {}` or, as people do, without a value.
+  const kinds = STEPS.filter((kind) => isGiven(fields[kind]) || (kind === 'pause' && kind in fields));
+  if (kinds.length > 1) {
+    place.cannot(path, `${kinds.join(' and ')} in one step, which Argo refuses; taken for steps one after the other`);
   }
-  // Written as `pause: {}` or, as people do, without a value.
-  if ('pause' in fields) {
-    const { duration } = place.read(fields['pause'], `${path}.pause`, ['duration']);
-    const durationMs = readDuration(duration, `${path}.pause.duration`, place);
-    return [{ pause: durationMs === undefined ? {} : { durationMs } }];
-  }
-  if (isGiven(fields['analysis'])) return readAnalysis(fields['analysis'], `${path}.analysis`, [], context);
-  if (isGiven(fields['setMirrorRoute']))
-    return readMirrorRoute(fields['setMirrorRoute'], `${path}.setMirrorRoute`, context);
-  return isGiven(fields['setHeaderRoute'])
-    ? readHeaderRoute(fields['setHeaderRoute'], `${path}.setHeaderRoute`, context)
-    : [];
+  return kinds.flatMap((kind): readonly RolloutStep[] => {
+    const [value, at] = [fields[kind], `${path}.${kind}`];
+    switch (kind) {
+      case 'setWeight':
+        return readWeight(value, at, whole, place);
+      case 'pause': {
+        const { duration } = place.read(value, at, ['duration']);
+        const durationMs = readDuration(duration, `${at}.duration`, place);
+        return [{ pause: durationMs === undefined ? {} : { durationMs } }];
+      }
+      case 'analysis':
+        return readAnalysis(value, at, [], context);
+      case 'setMirrorRoute':
+        return readMirrorRoute(value, at, context);
+      default:
+        return readHeaderRoute(value, at, context);
+    }
+  });
+}
+
+function readWeight(value: unknown, path: string, whole: number, place: PlaceReport): readonly RolloutStep[] {
+  const setWeight = (Number(value) * 100) / whole;
+  if (setWeight >= 0 && setWeight <= 100) return [{ setWeight }];
+  place.cannot(path, `${place.written(path, value)} (expected: 0 to ${whole}); left out`);
+  return [];
 }
 
 /** One without a share and conditions takes the copies away. */

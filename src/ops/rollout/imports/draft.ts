@@ -31,12 +31,16 @@ export class RolloutDraft {
   analysis: NonNullable<RolloutDocument['analysis']> = {};
   readonly #needs = new Map<string, string>();
 
-  /** A name of the controller's file; `what` says what stands behind it. */
+  /** A name of the controller's file; `what` says what stands behind it. Two that differ have two names. */
   need(kind: NeedKind, wanted: string, what: string): string {
-    const name = plainName(wanted);
-    const key = `${kind}: ${name}`;
-    if (!this.#needs.has(key)) this.#needs.set(key, what);
-    return name;
+    const base = plainName(wanted);
+    for (let number = 1; ; number += 1) {
+      const name = number === 1 ? base : plainName(`${base.slice(0, 60)}-${number}`);
+      const key = `${kind}: ${name}`;
+      const known = this.#needs.get(key);
+      if (known === undefined) this.#needs.set(key, what);
+      if (known === undefined || known === what) return name;
+    }
   }
 
   /** Asks a gate where it is not asked already. */

@@ -57,6 +57,10 @@ export function importCanary(
   });
   const intervalMs = readDuration(analysis['interval'], `${at}.interval`, place) ?? 60_000;
   const isSkipped = spec['skipAnalysis'] === true;
+  if (isSkipped) {
+    const instead = 'the weights rise, judged by nothing; Flagger gives the canary all calls at once';
+    place.cannot(`${path}.spec.skipAnalysis`, instead);
+  }
   const context: CanaryContext = { canary, resources, draft, place, at, analysis, service };
   const hooks = readWebhooks(context);
   const checks = isSkipped ? [] : withoutDoubles([...readMetrics(context), ...hooks.checks], `${at}.metrics`, place);
@@ -324,7 +328,7 @@ function readWebhooks({ analysis, at, place, draft }: CanaryContext): Hooks {
     });
     const wanted = textOf(fields['name']) ?? `hook-${index + 1}`;
     const type = textOf(fields['type']) ?? 'rollout';
-    const what = `webhook, url ${textOf(fields['url']) ?? 'missing'}${isGiven(fields['metadata']) ? '; its metadata goes into headers or the url' : ''}`;
+    const what = `webhook, url ${textOf(fields['url']) ?? 'missing'}${isGiven(fields['metadata']) ? '; its metadata goes into headers or the url' : ''}${isGiven(fields['timeout']) ? `; timeout ${String(fields['timeout'])}` : ''}`;
     const gate = (): string => draft.need('gates', wanted, what);
     switch (type) {
       case 'confirm-rollout':
@@ -362,6 +366,9 @@ function readAlerts({ analysis, at, place, draft, resources }: CanaryContext): v
   for (const [index, alert] of listOf(analysis['alerts']).entries()) {
     const path = `${at}.alerts[${index}]`;
     const fields = place.read(alert, path, ['name', 'providerRef', 'severity']);
+    if (isGiven(fields['severity']) && fields['severity'] !== 'info') {
+      place.cannot(`${path}.severity`, `${String(fields['severity'])} alone; here the hook is told of everything`);
+    }
     const name = textOf(fieldsOf(fields['providerRef'])['name']) ?? textOf(fields['name']) ?? `alert-${index + 1}`;
     const provider = resources.find((each) => each.kind === 'AlertProvider' && each.name === name);
     const type = textOf(provider?.spec['type']) ?? 'webhook';

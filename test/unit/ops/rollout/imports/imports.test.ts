@@ -170,6 +170,70 @@ describe('what a translation says', () => {
     expect(() => imported(text)).toThrow('no Canary and no Rollout');
   });
 
+  const argo = (canary: string): string =>
+    `kind: Rollout\nmetadata: { name: r }\nspec: { strategy: { canary: ${canary} } }\n`;
+  const lossesOf = (text: string): readonly string[] => imported(text).losses.map(({ message }) => message);
+
+  it('of a step that is several, which Argo refuses: none is lost', () => {
+    const text = argo('{ steps: [{ setWeight: 60, pause: {} }] }');
+    expect(documentOf(text).steps).toEqual([{ setWeight: 60 }, { pause: {} }]);
+    expect(lossesOf(text)).toEqual([
+      expect.stringMatching(/steps\[0\]: setWeight and pause in one step, which Argo refuses; /),
+    ]);
+  });
+
+  it('of weights that are parts of another whole than 100', () => {
+    const text = argo(
+      '{ trafficRouting: { maxTrafficWeight: 1000 }, steps: [{ setWeight: 10 }, { setWeight: 1000 }] }',
+    );
+    expect(documentOf(text).steps.filter((step) => 'setWeight' in step)).toEqual([
+      { setWeight: 1 },
+      { setWeight: 100 },
+    ]);
+    expect(lossesOf(argo('{ trafficRouting: { maxTrafficWeight: 1000 }, steps: [{ setWeight: 1001 }] }'))).toEqual([
+      expect.stringMatching(/setWeight: 1001 \(expected: 0 to 1000\); left out$/),
+    ]);
+  });
+
+  it('of two providers with one name: they are two, with what is asked of each', () => {
+    const metric = (name: string, provider: string): string =>
+      `{ name: ${name}, successCondition: result > 1, provider: { prometheus: ${provider} } }`;
+    const text = `${argo('{ steps: [{ setWeight: 5 }, { analysis: { templates: [{ templateName: t }] } }] }')}---
+kind: AnalysisTemplate
+metadata: { name: t }
+spec: { metrics: [${metric('one', "{ address: 'http://a.test', query: up }")}, ${metric('two', "{ address: 'http://b.test', query: up, timeout: 30, rangeQuery: { step: 1m } }")}] }
+`;
+    const { document, notes, losses } = imported(text);
+    const [, step] = document?.steps ?? [];
+    expect(step).toMatchObject({ analysis: { checks: [{ provider: 'prometheus' }, { provider: 'prometheus-2' }] } });
+    expect(notes.filter((note) => note.includes('needs providers'))).toEqual([
+      "the controller's file needs providers: prometheus (prometheus, address http://a.test)",
+      "the controller's file needs providers: prometheus-2 (prometheus, address http://b.test)",
+    ]);
+    expect(losses.map(({ path }) => path.split('.').at(-1))).toEqual(['timeout', 'rangeQuery']);
+  });
+
+  it('of a canary whose analysis is skipped: that its weights rise all the same', () => {
+    const text = 'kind: Canary\nmetadata: { name: r }\nspec: { skipAnalysis: true, analysis: { stepWeight: 50 } }\n';
+    expect(lossesOf(text)).toEqual([
+      expect.stringMatching(/^Canary\/r\.spec\.skipAnalysis: the weights rise, judged by /),
+    ]);
+  });
+
+  it.each([
+    [
+      'Canary',
+      '{ analysis: { stepWeight: 50, match: { headers: { x: { exact: y } } } } }',
+      'analysis.match: an object',
+    ],
+    ['Canary', '{ analysis: { stepWeight: 50, webhooks: { name: a } } }', 'analysis.webhooks: an object'],
+    ['Rollout', '{ strategy: { canary: { steps: [[{ setWeight: 5 }]] } } }', 'strategy.canary.steps[0]: a list'],
+    ['Rollout', '{ strategy: { canary: { steps: { setWeight: 5 } } } }', 'strategy.canary.steps: an object'],
+  ])('of a %s of another shape: what has it is told: %s', (kind, spec, told) => {
+    const messages = lossesOf(`kind: ${kind}\nmetadata: { name: r }\nspec: ${spec}\n`);
+    expect(messages).toContainEqual(expect.stringContaining(`${kind}/r.spec.${told} (expected: a`));
+  });
+
   it('of rubbish: a loss for each, and nothing thrown', () => {
     for (const value of ['null', '7', '[]', '"x"', '{ a: 1 }', '[{ setWeight: x }]', '[[1]]']) {
       for (const text of [

@@ -160,7 +160,7 @@ metadata: { name: slack, namespace: flagger }
 spec: { type: slack, channel: on-call }
 `,
     steps: [50],
-    losses: ['Canary/podinfo.spec.analysis.webhooks[5].type'],
+    losses: ['Canary/podinfo.spec.analysis.webhooks[5].type', 'Canary/podinfo.spec.analysis.alerts[0].severity'],
     gates: ['start', 'more', 'promotion'],
     values: { back: [0, 1] },
   },
