@@ -96,6 +96,18 @@ it('is made of calls that began before anything was known', async () => {
   await expect.poll(() => [canary.calls, canary.messages]).toEqual([3, 3]);
 });
 
+it('is sent while its call goes on, where that takes long', async () => {
+  const { client, canary, stable } = await mirrorWorld(opened);
+  stable.behave({ delayMs: 60_000 });
+  let isOver = false;
+  const ended = (): void => {
+    isOver = true;
+  };
+  charge(client, {}, { deadline: Date.now() + 50_000 }).then(ended, ended);
+  await expect.poll(() => canary.calls).toBe(1);
+  expect(isOver).toBe(false);
+});
+
 it('is not mirrored again by those who serve it', async () => {
   const below = await mirrorWorld(opened);
   const hop = opened(await startHop({ graylane: below.graylane, next: below.client, accept: { accept: [] } }), (one) =>
