@@ -12,6 +12,14 @@ export interface LedgerSettings {
   readonly fails?: boolean;
 }
 
+/** Where an instance lives: the address that it serves at, and what its command begins with to get there. */
+export interface Door {
+  readonly address: string;
+  readonly prefix: readonly string[];
+}
+
+const LOOPBACK: Door = { address: '127.0.0.1', prefix: [] };
+
 /** Instances of the ledger, each a process of its own that can be killed and started again on its port. */
 export interface LedgerInstances {
   readonly ports: readonly number[];
@@ -26,17 +34,23 @@ export interface LedgerInstances {
 
 const FIXTURE = join(__dirname, 'fixtures', 'ledger-process.ts');
 
-export async function startLedgerInstances(count: number, settings: LedgerSettings): Promise<LedgerInstances> {
+/** `doors`: of the first instances; the others live on loopback. */
+export async function startLedgerInstances(
+  count: number,
+  settings: LedgerSettings,
+  doors: readonly Door[] = [],
+): Promise<LedgerInstances> {
   const folder = mkdtempSync(join(tmpdir(), 'graylane-ledger-'));
   const file = join(folder, 'executions');
   // Appended lines of so few bytes are written whole, whoever else writes.
   const counts = openSync(file, 'a');
   const running: Instance[] = [];
-  for (let index = 0; index < count; index += 1) running.push(await startInstance(counts, settings, 0));
+  const start = (index: number, port: number) => startInstance(counts, settings, port, doors[index] ?? LOOPBACK);
+  for (let index = 0; index < count; index += 1) running.push(await start(index, 0));
   const replace = async (index: number, signal: NodeJS.Signals): Promise<void> => {
     const instance = running[index] as Instance;
     await instance.end(signal);
-    running[index] = await startInstance(counts, settings, instance.port);
+    running[index] = await start(index, instance.port);
   };
   return {
     ports: running.map(({ port }) => port),
@@ -60,10 +74,12 @@ interface Instance {
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
-async function startInstance(counts: number, settings: LedgerSettings, port: number): Promise<Instance> {
-  const child: ChildProcess = spawn(process.execPath, scriptArgs(FIXTURE), {
+async function startInstance(counts: number, settings: LedgerSettings, port: number, door: Door): Promise<Instance> {
+  const [command, ...args] = [...door.prefix, process.execPath, ...scriptArgs(FIXTURE)] as [string, ...string[]];
+  const child: ChildProcess = spawn(command, args, {
     env: {
       ...process.env,
+      HOST: door.address,
       PORT: String(port),
       WORK_MS: String(settings.workMs),
       FAILS: String(settings.fails ?? false),

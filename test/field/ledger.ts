@@ -66,13 +66,14 @@ export function ledgerServer(
   return server;
 }
 
-/** Resolves with the status of the call, whatever it is. */
+/** Resolves with the status of the call, whatever it is. `begun` gets the call, to cancel it. */
 export function callLedger(
   client: grpc.Client,
   method: LedgerMethod,
   id: string,
   deadlineMs = 20_000,
   labels: Readonly<Record<string, string>> = {},
+  begun: (call: { cancel(): void }) => void = () => {},
 ): Promise<grpc.StatusObject> {
   const metadata = new grpc.Metadata();
   metadata.set('x-id', id);
@@ -91,6 +92,7 @@ export function callLedger(
             : stub[method]({ id }, metadata, options, ignore);
     call.on('status', resolve);
     call.on('error', ignore);
+    begun(call);
     if (method === 'RecordAndWatch' || method === 'RecordAndTalk') call.resume();
     if (method === 'RecordMany' || method === 'RecordAndTalk') {
       call.write({ id });

@@ -4,6 +4,8 @@ import { POLICY_KEY, type World } from './world';
 /** Something that goes wrong for a while and is over when it resolves. `lengthMs` is how long it lasts. */
 export interface SoakFault {
   readonly name: string;
+  /** An instance or its network is ill meanwhile: a call that was out there, and may not run again, may be lost. */
+  readonly isIllness?: boolean;
   run(world: World, lengthMs: number): Promise<void>;
 }
 

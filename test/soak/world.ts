@@ -1,15 +1,18 @@
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../support/consul/start';
 import { type ServedInstance, type ServerProcess, startServerProcess } from '../support/server-process';
+import { type LedgerWorld, startLedgerWorld } from './ledger-world';
 import { type LyingProxy, startLyingProxy } from './lying-proxy';
+import { persist } from './persist';
 
 export const POLICY_KEY = 'graylane/policies/payments';
 
-/** Two datacenters with real Consul servers and real instances, and a proxy before the first one's agent. */
+/** Two datacenters with real Consul servers and real instances of two services, and a proxy before the first one's agent. */
 export interface World {
   readonly consul: ConsulCluster;
   readonly dc1: ConsulDatacenter;
   readonly dc2: ConsulDatacenter;
   readonly proxy: LyingProxy;
+  readonly ledger: LedgerWorld;
   /** Four in dc1, two in dc2; each on a node without an agent, as are services that something else registers. */
   readonly near: readonly ServedInstance[];
   readonly far: readonly ServedInstance[];
@@ -30,6 +33,7 @@ export async function startWorld(): Promise<World> {
   const canary = await startServerProcess({ names: ['near-4'], version: 'canary' });
   const [dc1, dc2] = [consul.dc('dc1'), consul.dc('dc2')];
   const proxy = await startLyingProxy(dc1.address);
+  const ledger = await startLedgerWorld(dc1);
   const near = [...(servers[0]?.instances ?? []), ...canary.instances];
   const far = servers[1]?.instances ?? [];
   const world: World = {
@@ -37,6 +41,7 @@ export async function startWorld(): Promise<World> {
     dc1,
     dc2,
     proxy,
+    ledger,
     near,
     far,
     async register(datacenter, instances, status = 'passing') {
@@ -74,6 +79,7 @@ export async function startWorld(): Promise<World> {
     },
     async stop() {
       await proxy.stop();
+      await ledger.stop();
       await Promise.all([...servers, canary].map((server) => server.kill()));
       await consul.stop();
     },
@@ -82,18 +88,4 @@ export async function startWorld(): Promise<World> {
   await world.register(dc2, far);
   await world.putPolicy(10);
   return world;
-}
-
-/** What the soak itself asks of Consul has to wait while Consul is down. */
-async function persist(ask: () => Promise<unknown>): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  for (;;) {
-    try {
-      await ask();
-      return;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-  }
 }

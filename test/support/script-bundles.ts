@@ -14,7 +14,7 @@ const LEFT_OUT = /\/(unit|packaging|telemetry)\//;
  * Before a run: bundles the scripts of the tests into plain JavaScript. A process that compiles its TypeScript itself
  * takes three times as much processor time to start, and a run starts hundreds.
  */
-export async function setup(project: TestProject): Promise<void> {
+export async function setup(project: { readonly config: Pick<TestProject['config'], 'watch'> }): Promise<void> {
   // Whoever watches files wants to run what stands in them now.
   if (project.config.watch || process.env[SCRIPTS_FOLDER] !== undefined) return;
   const cache = join(root, 'node_modules', '.cache');
