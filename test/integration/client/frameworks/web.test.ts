@@ -20,7 +20,10 @@ interface Started {
   readonly graylane: Graylane;
 }
 
-const frameworks: readonly (readonly [name: string, start: (accept: readonly string[], adminHosts?: readonly string[]) => Promise<Started>])[] = [
+const frameworks: readonly (readonly [
+  name: string,
+  start: (accept: readonly string[], adminHosts?: readonly string[]) => Promise<Started>,
+])[] = [
   [
     'Express',
     async (accept, adminHosts = []) => {
