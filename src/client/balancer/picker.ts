@@ -314,6 +314,7 @@ export class SnapshotPicker implements Picker {
     this.hasWaiting = true;
     if (call.tried !== undefined && call.lastCode >= 0) this.#context.retryUnused();
     call.isRefused = isFinal;
+    call.isPicked = false;
     call.lastEnding = 'none';
     call.lastCode = -1;
     call.wasLess = false;

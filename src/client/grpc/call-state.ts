@@ -26,9 +26,7 @@ const COLON_AT = 6;
 const COLON = 58;
 
 const NO_CODES: string[] = [];
-/**
- * A call that was turned away is not tried again where other endpoints turn away more than this part of their attempts.
- */
+/** A call that was turned away is tried again where other endpoints turn away less than this part of theirs. */
 const MOST_SHED = 0.25;
 /** Every code that a failed attempt can end with, except the caller's own cancel and deadline. */
 const ANY_FAILURE: string[] = STATUS_NAMES.filter((name) => name !== 'CANCELLED' && name !== 'DEADLINE_EXCEEDED');
@@ -166,6 +164,8 @@ export class CallState extends CallLabels implements RoutingInput, RoutingOutcom
   attempts = 0;
   /** Attempts that are out now. */
   inFlight = 0;
+  /** A pick has chosen an endpoint, and the attempt has not begun: grpc-js asks for credentials in between. */
+  isPicked = false;
   /** Attempts in a row that could not be begun: the transport threw. */
   unsent = 0;
   /** Why no attempt can be begun: the call ends with it. Undefined: another one may. */
@@ -275,9 +275,7 @@ export class CallState extends CallLabels implements RoutingInput, RoutingOutcom
     return this.#retry;
   }
 
-  /**
-   * The call's owner has said that it may run again, and its channel allows it. One that may not makes a poor probe.
-   */
+  /** The call's owner has said that it may run again, and its channel allows it. One that may not is a poor probe. */
   get mayRetry(): boolean {
     return this.retry !== undefined;
   }
@@ -362,6 +360,12 @@ export class CallState extends CallLabels implements RoutingInput, RoutingOutcom
   #codesToRetry(): string[] {
     const rules = this.#rules;
     if (this.isRefused || rules === undefined) return NO_CODES;
+    // There were no credentials. As for grpc-js that is an attempt; it costs no server anything.
+    if (this.isPicked) {
+      this.isPicked = false;
+      this.attempts += 1;
+      return this.canTryAgain ? (this.retry?.retryableStatusCodes as string[]) : NO_CODES;
+    }
     // The attempt ran nowhere: trying it elsewhere is no second run and costs no server anything.
     if (this.lastEnding === 'unseen') return ANY_FAILURE;
     const { retry } = this;
@@ -371,8 +375,7 @@ export class CallState extends CallLabels implements RoutingInput, RoutingOutcom
     // Drawn from the budget when it was given up.
     if (this.lastEnding === 'given-up') return ANY_FAILURE;
     // The call was sent to a suspect endpoint for Graylane's sake. So a connection that breaks is Graylane's to mend,
-    // whatever is left of the budget. It counts all the same: with everything failing, probes would come on top. What
-    // the server answered is an answer, whatever its code.
+    // whatever is left of the budget. It counts all the same: with everything failing, probes would come on top.
     const name = statusNameOf(this.lastCode);
     const isBroken = this.lastEnding === 'broken';
     if (this.wasProbe && isBroken && name !== undefined && ANY_FAILURE.includes(name)) {

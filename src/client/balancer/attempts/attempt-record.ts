@@ -145,6 +145,7 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
   /** A pick has chosen it. */
   protected take(call: CallState, connection: ChannelConnection, pool: Pool, tier: number, isPanic: boolean): void {
     this.assign(call, connection, pool, tier, isPanic);
+    call.isPicked = true;
     if (pool.limit !== undefined) this.#place = pool.limit.take();
   }
 
@@ -167,6 +168,7 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
     if (call.tried === undefined) call.tried = [endpoint];
     else call.tried.push(endpoint);
     call.attempts += 1;
+    call.isPicked = false;
     call.unsent = 0;
     call.inFlight += 1;
     this.#isFirst = call.attempts === 1;

@@ -26,6 +26,7 @@ import { AttemptRecord } from './attempt-record';
 import { endingOf, RepeatableCall, type TransportStatus, withoutReset } from './repeatable-call';
 
 const UNAVAILABLE = 14;
+const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts';
 /** A connection that goes at this very moment costs one or two; no cause that passes costs so many in a row. */
 const MOST_IN_A_ROW = 20;
 /** Node's HTTP/2 will not have what the call is to send, over whichever connection. */
@@ -132,6 +133,7 @@ export class Attempt extends AttemptRecord {
       return intercepted;
     }
     const { call } = this;
+    if (call.tried !== undefined) countPreviousAttempts(metadata, call);
     const dropped = dropUnsendable(metadata);
     if (dropped !== undefined) this.context.headerDropped(dropped);
     const { faulted } = call;
@@ -348,6 +350,12 @@ export class Attempt extends AttemptRecord {
     this.#isAbandoned = false;
     this.#pool.give(this);
   }
+}
+
+/** grpc-js also counts attempts that no server took on. */
+function countPreviousAttempts(metadata: Metadata, { attempts }: CallState): void {
+  if (attempts === 0) metadata.remove(PREVIOUS_ATTEMPTS);
+  else metadata.set(PREVIOUS_ATTEMPTS, String(attempts));
 }
 
 /**

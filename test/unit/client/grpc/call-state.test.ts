@@ -89,6 +89,18 @@ describe('the codes that may be retried just now', () => {
     expect(drawn()).toBe(0);
   });
 
+  it('are, where credentials were not to be had, those of an attempt, at no cost, whatever the last attempt ended with', () => {
+    for (const lastEnding of ['none', 'unseen', 'broken', 'given-up'] as const) {
+      const { ask, drawn, last } = setUp(0);
+      const facts = { isPicked: true, lastEnding, wasProbe: true, lastCode: UNAVAILABLE };
+      expect(ask({ ...facts, attempts: 0 })).toEqual(['UNAVAILABLE']);
+      expect(last()?.attempts).toBe(1);
+      expect(ask({ ...facts, attempts: 1 })).toEqual([]);
+      expect(ask({ ...facts, attempts: 0 }, 'off')).toEqual([]);
+      expect(drawn()).toBe(0);
+    }
+  });
+
   it('are all that a broken probe can end with, whatever the budget and the policy say', () => {
     const { ask } = setUp(0);
     const codes = ask({ wasProbe: true, lastEnding: 'broken', lastCode: INTERNAL });
