@@ -23,6 +23,7 @@ const sliced = [
   'test/field/outliers/outliers.test.ts',
   'test/field/overload/layers.test.ts',
   'test/field/policy-slips.test.ts',
+  'test/field/variants/variants.test.ts',
   'test/integration/balancer/outliers/outliers.test.ts',
   'test/integration/balancer/probes/without-health-service.test.ts',
   'test/integration/breaker/guard/simulation.test.ts',
