@@ -13,10 +13,10 @@ import {
 } from './held-calls-server';
 
 // grpc-js' pool lets go of unreferenced subchannels every 10 s, counted from its first one. The cells run side by side, so that
-// all of them live through two of these sweeps in 25 s.
+// all of them live through three of these sweeps in 31 s.
 const AWAY_AT_MS = 9_000;
 const BACK_AT_MS = 11_000;
-const FINISH_AT_MS = 25_000;
+const FINISH_AT_MS = 31_000;
 const DRAIN_MS = 2_000;
 const PINGS_MS = [undefined, 1_000, 4_000, 10_000, 60_000] as const;
 
