@@ -39,7 +39,7 @@ rollout: { canary: canary, stable: stable, steps: [{ setWeight: 5 }, { pause: { 
 waves: [{ members: [{ service: payments }] }]
 `;
 
-const world = commandWorld({ datacenters: ['dc1'] });
+const world = commandWorld();
 let servers: readonly PaymentsServer[] = [];
 let graylane: Graylane;
 let admin: Server;
@@ -125,7 +125,7 @@ const LINES: Readonly<Record<string, (n: number) => Line>> = {
     args: ['policy', 'validate', world.file('slip.json', policyOf('payments', 5, { subsets: SLIP })), '--consul'],
     code: 1,
   }),
-  'policy get, of several': () => ({ args: ['policy', 'get', 'payments', '--dc', 'dc1,local-dc'], code: 1 }),
+  'policy get, of several': () => ({ args: ['policy', 'get', 'payments', '--dc', 'dc1,dc2'], code: 1 }),
   'policy get, of none': () => ({ args: ['policy', 'get', 'nothing'], code: 1 }),
   'policy diff': () => ({ args: ['policy', 'diff', world.file('diff.json', policyOf('payments', 50))], code: 1 }),
   'policy apply': (n) => ({

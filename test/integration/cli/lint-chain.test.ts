@@ -39,14 +39,14 @@ describe.each(['lint-chain', 'import-chain'])('graylane policy %s', (command) =>
   });
 
   it.each([
-    [403, 'Permission denied', 'HTTP 403'],
-    [500, 'Connect must be enabled', 'Connect must be enabled'],
-    [200, '<html>', 'the answer is not JSON'],
-    [200, '{}', 'the answer is not a discovery chain'],
-  ])('ends with 2 where there is none to read: %i %s', async (status, body, reason) => {
+    [403, 'Permission denied', 'HTTP 403', 'check that the servers have connect.enabled'],
+    [500, 'Connect must be enabled', 'Connect must be enabled', 'check that the servers have connect.enabled'],
+    [200, '<html>', 'the answer is not JSON', 'something else answers there'],
+    [200, '{}', 'the answer is not a discovery chain', 'something else answers there'],
+  ])('ends with 2 where there is none to read: %i %s', async (status, body, reason, next) => {
     const { code, stderr } = await run(command, status, body);
     expect(code).toBe(2);
     expect(stderr).toContain(reason);
-    expect(stderr).toContain('check that the servers have connect.enabled');
+    expect(stderr).toContain(next);
   });
 });

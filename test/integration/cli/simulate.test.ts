@@ -78,7 +78,7 @@ describe('graylane simulate', () => {
     expect(await graylane(['simulate', policy, '--from', bad])).toEqual({
       code: 2,
       stdout: '',
-      stderr: `graylane: ${bad}:2 method: undefined (expected: /package.Service/Method); correct or leave out this line\n`,
+      stderr: `graylane: ${bad}:2 method: missing (expected: /package.Service/Method); correct or leave out this line\n`,
     });
     const other = await graylane(['simulate', policy, '--from', file('other.ndjson', line('orders', 'u'))]);
     expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('no call of payments') });

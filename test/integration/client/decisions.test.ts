@@ -165,7 +165,7 @@ describe('recordCalls()', () => {
 
   it.each([
     ['nonsense', '"nonsense" (expected: a JSON object)'],
-    ['{"labels":{}}', 'method: undefined (expected: /package.Service/Method)'],
+    ['{"labels":{}}', 'method: missing (expected: /package.Service/Method)'],
     ['{"method":"/a/B","labels":{"x":1}}', 'labels.x: 1 (expected: a string)'],
     ['{"method":"/a/B","force":{"to":"x"}}', /^force: .*expected: endpoint/],
   ])('refuses %s', (line, problem) => {

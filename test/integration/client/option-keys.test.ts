@@ -72,11 +72,15 @@ describe('a value that cannot mean anything is refused', () => {
       (one) => one.with({ stickyKey: 7 } as never, () => {}),
       'with.stickyKey: 7 (expected: a string)',
     ],
-    ['with.observe', (one) => one.with({ observe: 'x' } as never, () => {}), 'with.observe: x (expected: a function)'],
+    [
+      'with.observe',
+      (one) => one.with({ observe: 'x' } as never, () => {}),
+      'with.observe: "x" (expected: a function)',
+    ],
     [
       'with.deadline',
       (one) => one.with({ deadline: 'mine' } as never, () => {}),
-      "with.deadline: mine (expected: 'own'",
+      'with.deadline: "mine" (expected: \'own\'',
     ],
     ['on', (one) => one.on('decisions' as never, () => {}), "on: decisions (expected: 'decision')"],
     ['on.listener', (one) => one.on('decision', 'x' as never), 'on.listener: a string (expected: a function)'],

@@ -138,7 +138,7 @@ describe('loadShedding()', () => {
       'label: "X-Criticality" (expected: a key of metadata in lower case, such as x-criticality)',
     ],
     ['label', 'level-bin', 'label: "level-bin" (expected: a key of metadata in lower case, such as x-criticality)'],
-    ['exempt', ['Charge'], 'exempt: Charge (expected: /package.Service/Method, or a prefix that ends in /)'],
+    ['exempt', ['Charge'], 'exempt: "Charge" (expected: /package.Service/Method, or a prefix that ends in /)'],
     ['criticalityOf', 'high', 'criticalityOf: string (expected: a function)'],
     ['maxWait', 5, 'maxWait'],
   ])('refuses %s: %j', (key, value, message) => {

@@ -275,7 +275,7 @@ describe('options of an instance', () => {
     [{ meta: { a: 1 } }, 'instance.meta.a: number (expected: a string'],
     [{ weights: { passing: 0 } }, 'instance.weights.passing: 0 (expected: 1..65535)'],
     [{ weights: { pasing: 1 } }, 'instance.weights.pasing: unknown'],
-    [{ check: 'http' }, 'instance.check: http (expected: grpc, ttl, none)'],
+    [{ check: 'http' }, 'instance.check: "http" (expected: grpc, ttl, none)'],
     [{ check: { type: 'ttl', ttlMs: 5 } }, 'instance.check.ttlMs: 5 (expected: 1000..600000)'],
     [{ check: { type: 'grpc', target: 'nowhere' } }, 'instance.check.target: "nowhere" (expected: host:port)'],
     [{ check: null }, 'instance.check: '],
