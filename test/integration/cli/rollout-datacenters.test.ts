@@ -54,9 +54,15 @@ describe('graylane rollout --dc', { timeout: 60_000 }, () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
   });
 
+  it('refuses a datacenter that there is not', async () => {
+    const { code, stderr } = await world.run(['rollout', 'run', '--dc', 'dc9']);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/--dc: dc9 \(expected: what Consul at .* dc1, dc2\)/)]);
+  });
+
   it('says which datacenter gives no session', async () => {
-    const live = startLive(['rollout', 'run', '--dc', 'dc9'], { CONSUL_HTTP_ADDR: world.consul.dc('dc1').address });
-    await live.note(/rollouts in dc9: nothing moves: .*No path to datacenter/);
+    await world.consul.dc('dc2').kill();
+    const live = startLive(['rollout', 'run', '--dc', 'dc2'], { CONSUL_HTTP_ADDR: world.consul.dc('dc1').address });
+    await live.note(/rollouts in dc2: nothing moves: /);
     expect(await live.interrupt()).toBe(0);
   });
 });
