@@ -67,7 +67,10 @@ describe('graylane rollout run --listen', { timeout: 40_000 }, () => {
       [['--listen', '0.0.0.0:9464'], /--listen: 0\.0\.0\.0 is every address \(expected: .*--advertise/],
       [['--listen', '[::]:9464'], /--listen: :: is every address/],
       [['--advertise', 'http://10.0.0.7'], /--advertise: given without --listen \(expected: both\)/],
-      [['--listen', '127.0.0.1:0', '--advertise', '10.0.0.7:80'], /--advertise: 10\.0\.0\.7:80 \(expected: http or https/],
+      [
+        ['--listen', '127.0.0.1:0', '--advertise', '10.0.0.7:80'],
+        /--advertise: 10\.0\.0\.7:80 \(expected: http or https/,
+      ],
       [['--listen', `127.0.0.1:${port}`], /--listen: 127\.0\.0\.1:\d+: EADDRINUSE \(expected: a free address/],
     ] as const) {
       const { code, stderr } = await run('run', ...args);
