@@ -1,5 +1,6 @@
 import { HttpError } from '../../base/http-json';
 import type { ServiceCharts } from '../../ops/console/answers';
+import { chartsOf } from '../../ops/console/charts';
 import { ConsoleProblem } from '../../ops/console/operation';
 import { queryPrometheusRange, type Range, type Series } from '../../ops/prometheus';
 import { CommandError } from '../command';
@@ -32,7 +33,7 @@ export async function readCharts(
   const ended = `sum by (graylane_subset, ${STATUS.join(', ')}) (rate(graylane_attempts_total{${of}}[${window}]))`;
   const server = { ...withoutCredentials(prometheus), method: 'POST', timeoutMs: TIME_LIMIT_MS } as const;
   try {
-    return chartsOf(await queryPrometheusRange(server, ended, range), range);
+    return chartsOfSeries(await queryPrometheusRange(server, ended, range), range);
   } catch (error) {
     if (!(error instanceof HttpError)) throw error;
     throw new CommandError(2, `Prometheus at ${shownUrl(prometheus)}: ${error.message}`, 'check --prometheus');
@@ -47,27 +48,17 @@ function quoted(service: string): string {
   );
 }
 
-function chartsOf(series: readonly Series[], { endMs, stepMs, steps }: Range): ServiceCharts {
+function chartsOfSeries(series: readonly Series[], { endMs, stepMs, steps }: Range): ServiceCharts {
   const places = Array.from({ length: steps + 1 }, (_, at) => at);
+  const times = places.map((at) => endMs - (steps - at) * stepMs);
   const subsets = [...new Set(series.map(({ labels }) => labels['graylane_subset'] ?? ''))].sort();
-  const lines = subsets.map((subset) => {
+  const sumAt = (of: readonly Series[], at: number): number | null => {
+    const values = of.flatMap(({ values: byStep }) => byStep.get(at) ?? []).filter(Number.isFinite);
+    return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0);
+  };
+  return chartsOf(times, stepMs, subsets, (subset) => {
     const own = series.filter(({ labels }) => (labels['graylane_subset'] ?? '') === subset);
     const bad = own.filter(({ labels }) => !STATUS.some((name) => labels[name] === 'OK'));
-    const sumAt = (of: readonly Series[], at: number): number | null => {
-      const values = of.flatMap(({ values: byStep }) => byStep.get(at) ?? []).filter(Number.isFinite);
-      return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0);
-    };
-    const all = places.map((at) => sumAt(own, at));
-    const failed = places.map((at) => {
-      const total = all[at] ?? 0;
-      return total === 0 ? null : ((sumAt(bad, at) ?? 0) / total) * 100;
-    });
-    return { subset, all, failed };
+    return { ended: places.map((at) => sumAt(own, at)), failed: places.map((at) => sumAt(bad, at)) };
   });
-  return {
-    times: places.map((at) => endMs - (steps - at) * stepMs),
-    stepMs,
-    perSecond: lines.map(({ subset, all }) => ({ subset, values: all })),
-    failedPercent: lines.map(({ subset, failed }) => ({ subset, values: failed })),
-  };
 }

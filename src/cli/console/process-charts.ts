@@ -1,5 +1,6 @@
 import type { ServiceTraffic } from '../../client/admin/page/page-view';
 import type { ServiceCharts } from '../../ops/console/answers';
+import { chartsOf } from '../../ops/console/charts';
 import { CommandError } from '../command';
 import { shownUrl } from '../fetch-json';
 import { trafficOf } from '../inspect/running-process';
@@ -25,7 +26,7 @@ export function sumOf(told: readonly ServiceTraffic[], nowMs: number): ServiceCh
   const times = Array.from({ length: STEPS + 1 }, (_, at) => end - (STEPS - at) * STEP_MS);
   const places = told.map((each) => times.map((time) => placeOf(each, time)));
   const subsets = [...new Set(told.flatMap(({ subsets: own }) => own.map(({ subset }) => subset)))].sort();
-  const lines = subsets.map((subset) => {
+  return chartsOf(times, STEP_MS, subsets, (subset) => {
     const own = told.map((each) => each.subsets.find((line) => line.subset === subset));
     const rateAt = (key: 'attempts' | 'failed', at: number): number | null => {
       let sum: number | null = null;
@@ -35,18 +36,8 @@ export function sumOf(told: readonly ServiceTraffic[], nowMs: number): ServiceCh
       }
       return sum;
     };
-    const all = times.map((_, at) => rateAt('attempts', at));
-    const failed = all.map((rate, at) =>
-      rate === null || rate === 0 ? null : ((rateAt('failed', at) ?? 0) / rate) * 100,
-    );
-    return { subset, all, failed };
+    return { ended: times.map((_, at) => rateAt('attempts', at)), failed: times.map((_, at) => rateAt('failed', at)) };
   });
-  return {
-    times,
-    stepMs: STEP_MS,
-    perSecond: lines.map(({ subset, all }) => ({ subset, values: all })),
-    failedPercent: lines.map(({ subset, failed }) => ({ subset, values: failed })),
-  };
 }
 
 interface Place {
