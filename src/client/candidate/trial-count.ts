@@ -101,6 +101,8 @@ class CallAgain implements RoutingInput, Labels {
 
 /** What two decisions mean while plans and instances are the same. */
 interface Meeting {
+  readonly now: Decision;
+  readonly then: Decision;
   readonly flow: Flow;
   readonly isNobodyNow: boolean;
   readonly isNobody: boolean;
@@ -130,8 +132,6 @@ export class TrialCount implements CandidateCount {
   #met = 0;
   /** Most calls are as the one before. */
   #last: Meeting | undefined;
-  #lastNow: Decision | undefined;
-  #lastThen: Decision | undefined;
   #snapshot: Snapshot | undefined;
   #trial: TrialSnapshot | undefined;
   #now: Membership | undefined;
@@ -163,9 +163,9 @@ export class TrialCount implements CandidateCount {
     this.#drawn = call.bucket >= 0 && !call.sticky ? (call.bucket + 0.5) / BUCKETS : this.#random();
     const again = this.#again.of(call);
     const then = decide(trial.plan, again, this.#outcome, this.#environment);
-    const isLast = now === this.#lastNow && then === this.#lastThen;
-    const meeting = isLast ? (this.#last as Meeting) : this.#meetingOf(now, then, trial);
-    const { flow, isNobodyNow, isNobody } = meeting;
+    const last = this.#last;
+    const { flow, isNobodyNow, isNobody } =
+      last?.now === now && last.then === then ? last : this.#meetingOf(now, then, trial);
     flow.calls += 1;
     if (isNobodyNow) flow.nobodyNow += 1;
     if (isNobody) flow.nobody += 1;
@@ -214,15 +214,11 @@ export class TrialCount implements CandidateCount {
     this.#meetings = new Map();
     this.#met = 0;
     this.#last = undefined;
-    this.#lastNow = undefined;
-    this.#lastThen = undefined;
   }
 
   #meetingOf(now: Decision, then: Decision, trial: TrialSnapshot): Meeting {
     const meeting = this.#meetings.get(now)?.get(then) ?? this.#meet(now, then, trial);
     this.#last = meeting;
-    this.#lastNow = now;
-    this.#lastThen = then;
     return meeting;
   }
 
@@ -230,6 +226,8 @@ export class TrialCount implements CandidateCount {
     if (this.#met >= MOST_MEETINGS) this.#forget();
     this.#met += 1;
     const meeting = {
+      now,
+      then,
       flow: this.#flowOf(now, then),
       isNobodyNow: this.#now !== undefined && findsNobody(now, this.#now),
       isNobody: findsNobody(then, trial.membership),
