@@ -49,6 +49,9 @@ export type RealSubchannel = ReturnType<SubchannelInterface['getRealSubchannel']
 export type SubchannelCall = ReturnType<RealSubchannel['createCall']>;
 export type SubchannelCallListener = Parameters<RealSubchannel['createCall']>[3];
 
+/** Metadata by which grpc-js tells a server how often a call was tried before. */
+export const PREVIOUS_ATTEMPTS_KEY = 'grpc-previous-rpc-attempts';
+
 /** grpc-js' connectivity states by name; the numbers are those of its public enum. */
 export const connectivity = { IDLE: 0, CONNECTING: 1, READY: 2, TRANSIENT_FAILURE: 3, SHUTDOWN: 4 } as const;
 

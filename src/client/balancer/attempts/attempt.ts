@@ -5,6 +5,7 @@ import {
   dropUnsendable,
   type Metadata,
   type PickResult,
+  PREVIOUS_ATTEMPTS_KEY,
   pickKind,
   type RealSubchannel,
   type Status,
@@ -26,7 +27,6 @@ import { AttemptRecord } from './attempt-record';
 import { endingOf, RepeatableCall, type TransportStatus, withoutReset } from './repeatable-call';
 
 const UNAVAILABLE = 14;
-const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts';
 /** A connection that goes at this very moment costs one or two; no cause that passes costs so many in a row. */
 const MOST_IN_A_ROW = 20;
 /** Node's HTTP/2 will not have what the call is to send, over whichever connection. */
@@ -354,8 +354,8 @@ export class Attempt extends AttemptRecord {
 
 /** grpc-js also counts attempts that no server took on. */
 function countPreviousAttempts(metadata: Metadata, { attempts }: CallState): void {
-  if (attempts === 0) metadata.remove(PREVIOUS_ATTEMPTS);
-  else metadata.set(PREVIOUS_ATTEMPTS, String(attempts));
+  if (attempts === 0) metadata.remove(PREVIOUS_ATTEMPTS_KEY);
+  else metadata.set(PREVIOUS_ATTEMPTS_KEY, String(attempts));
 }
 
 /**

@@ -2,14 +2,13 @@ import type { SpanContext } from '@opentelemetry/api';
 import type { Timer } from '../../../base/clock';
 import type { Decision, MirrorPlan } from '../../../policy/plan';
 import { MIRROR_KEY } from '../../propagation/incoming-labels';
-import type { Channel, Metadata } from '../grpc-js';
+import { type Channel, type Metadata, PREVIOUS_ATTEMPTS_KEY } from '../grpc-js';
 import { CopyCall, type CopyOwner, type OriginalCall } from './copy-call';
 import { beginCopySpan, endCopySpan } from './copy-trace';
 import { MirroredCall } from './mirrored-call';
 import { type MirroredService, mirrorsOf } from './mirrors';
 import type { RouteMirror } from './route-mirror';
 
-const PREVIOUS_ATTEMPTS_KEY = 'grpc-previous-rpc-attempts';
 const ALL = 10_000;
 
 /** A call that may have to be copied. */
