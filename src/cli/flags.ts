@@ -61,14 +61,16 @@ export function parseSeconds(text: string): number {
   }
 }
 
+/** Metadata takes no other keys, so no call could have a label with one. */
+export const LABEL_KEY: RegExp = /^[\w.-]+$/;
+export const LABEL_EXPECTED: string =
+  '(expected: key=value, without blanks around =, the key of letters, digits, _ . -)';
+
 /** `--label`, given several times. */
 export function parseLabel(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const at = text.indexOf('=');
   const key = text.slice(0, Math.max(0, at)).toLowerCase();
-  // Metadata takes no other keys, so no call could have such a label.
-  if (!/^[\w.-]+$/.test(key)) {
-    throw new InvalidArgumentError('(expected: key=value, without blanks around =, the key of letters, digits, _ . -)');
-  }
+  if (!LABEL_KEY.test(key)) throw new InvalidArgumentError(LABEL_EXPECTED);
   return { ...before, [key]: text.slice(at + 1) };
 }
 

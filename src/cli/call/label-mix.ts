@@ -1,4 +1,5 @@
 import type { Random } from '../../base/random';
+import { LABEL_EXPECTED, LABEL_KEY } from '../flags';
 
 /** A label whose value differs from call to call. */
 export interface LabelMix {
@@ -18,8 +19,7 @@ export function parseLabelMix(text: string): LabelMix | string {
   const at = text.indexOf('=');
   if (at < 1) return '(expected: key=value)';
   const key = text.slice(0, at).toLowerCase();
-  if (!/^[\w.-]+$/.test(key))
-    return '(expected: key=value, without blanks around =, the key of letters, digits, _ . -)';
+  if (!LABEL_KEY.test(key)) return LABEL_EXPECTED;
   const value = text.slice(at + 1);
   const stray = value.replace(/\{[^{}]*\}/g, '').match(/[{}]/)?.[0];
   if (stray !== undefined) return `(expected: a pair for each brace, such as {canary:10%}; ${stray} has none)`;
