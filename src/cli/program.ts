@@ -5,7 +5,6 @@ import { call, load } from './call/commands';
 import { buildCommand, type CommandDefinition, CommandError, type CommandGroup } from './command';
 import * as alone from './commands';
 import { teamConsole } from './console/commands';
-import { nextForRequest } from './consul/next-step';
 import { drill } from './drill/commands';
 import type { CommandIo, ExitCode } from './io';
 import { lane } from './lane/commands';
@@ -66,15 +65,10 @@ function describe(error: unknown, { env }: CommandIo): string {
   const isOwn = error instanceof CommandError || GraylaneError.is(error);
   if (!isOwn && error instanceof Error && (env['GRAYLANE_DEBUG'] ?? '') !== '') return error.stack ?? error.message;
   const text = error instanceof Error ? error.message : String(error);
-  const next = error instanceof CommandError ? error.nextStep : isUnread(error) ? nextForRequest(text) : undefined;
+  const next = error instanceof CommandError ? error.nextStep : undefined;
   const parts = [text, isOwn ? next : 'run it again with GRAYLANE_DEBUG=1 for where it happened'];
   const line = parts.filter((part) => part !== undefined).join('; ');
   return line.replace(/\s*\n\s*/g, '; ');
-}
-
-/** Consul does not say what is in its KV store. */
-function isUnread(error: unknown): boolean {
-  return GraylaneError.is(error) && error.code === 'POLICY_UNAVAILABLE';
 }
 
 /** Commander's own messages in our form, in every command: added ones inherit nothing. */

@@ -40,9 +40,7 @@ export function nextForAgent(reason: string): string {
 }
 
 /** What to do about a request that failed. `otherwise`, which may name rights, counts where an agent was reached. */
-export function nextForRequest(reason: string, otherwise: string): string;
-export function nextForRequest(reason: string): string | undefined;
-export function nextForRequest(reason: string, otherwise?: string): string | undefined {
+export function nextForRequest(reason: string, otherwise: string): string {
   return likely(reason) ?? (UNREACHABLE.test(reason) ? NO_AGENT : otherwise);
 }
 
