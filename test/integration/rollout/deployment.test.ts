@@ -6,7 +6,7 @@ import { type RolloutContext, reconcile } from '../../../src/ops/rollout/reconci
 import { documentText } from '../../../src/ops/store/policy-text';
 import { printFact } from '../../support/figure';
 import { type ScriptedNomad, startScriptedNomad } from '../../support/scripted-nomad';
-import { Crash, dyingClient } from './fixtures/dying-client';
+import { diesIn, dyingClient } from './fixtures/dying-client';
 import { applied, drive, rolloutOf, rolloutWorld, splitPolicy } from './rollout-world';
 
 const world = rolloutWorld();
@@ -183,14 +183,9 @@ describe('a rollout of a deployment', { timeout: 60_000 }, () => {
             await abort(service);
           }
           const first = await world.session();
-          died = false;
-          try {
-            await drive(service, first.id, deps({ client: dyingClient(world.client, nth, when) }), () => false, 60);
-          } catch (error) {
-            if (!(error instanceof Crash)) throw error;
-            died = true;
-            deaths += 1;
-          }
+          const dying = deps({ client: dyingClient(world.client, nth, when) });
+          died = await diesIn(drive(service, first.id, dying, () => false, 60));
+          if (died) deaths += 1;
           const second = await world.session();
           await first.end();
           expect((await drive(service, second.id, deps())).kind).toBe('ended');

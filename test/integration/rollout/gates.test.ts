@@ -7,7 +7,7 @@ import type { RolloutDocument } from '../../../src/ops/rollout/document';
 import { createGateKeeper, type GateQuestion } from '../../../src/ops/rollout/gates/ask-gate';
 import type { RolloutContext } from '../../../src/ops/rollout/reconcile';
 import { printFact } from '../../support/figure';
-import { Crash, dyingClient } from './fixtures/dying-client';
+import { diesIn, dyingClient } from './fixtures/dying-client';
 import { drive, rolloutWorld } from './rollout-world';
 
 const world = rolloutWorld();
@@ -121,14 +121,8 @@ describe('gates of a rollout', { timeout: 60_000 }, () => {
         const service = `dies-${when}-${nth}`;
         await world.begin(service, GATED);
         const first = await world.session();
-        died = false;
-        try {
-          await drive(service, first.id, deps({ client: dyingClient(world.client, nth, when) }));
-        } catch (error) {
-          if (!(error instanceof Crash)) throw error;
-          died = true;
-          deaths += 1;
-        }
+        died = await diesIn(drive(service, first.id, deps({ client: dyingClient(world.client, nth, when) })));
+        if (died) deaths += 1;
         const second = await world.session();
         await first.end();
         expect((await drive(service, second.id, deps())).kind).toBe('ended');

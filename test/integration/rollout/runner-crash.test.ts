@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ConsulClient } from '../../../src/consul/client';
 import { reconcile } from '../../../src/ops/rollout/reconcile';
 import { printFact } from '../../support/figure';
-import { Crash, dyingClient } from './fixtures/dying-client';
+import { diesIn, dyingClient } from './fixtures/dying-client';
 import { drive, rolloutWorld } from './rollout-world';
 
 const world = rolloutWorld();
@@ -16,13 +16,7 @@ describe('a controller that dies', { timeout: 60_000 }, () => {
       await world.begin(service);
       const first = await world.session();
       const dying = world.deps({ client: dyingClient(world.client, nth, when), tickMs: 30 });
-      let hasDied = false;
-      try {
-        await drive(service, first.id, dying);
-      } catch (error) {
-        if (!(error instanceof Crash)) throw error;
-        hasDied = true;
-      }
+      const hasDied = await diesIn(drive(service, first.id, dying));
       const second = await world.session();
       if (hasDied && when === 'after' && nth === 3) {
         // Consul has not ended the first one's session yet.
