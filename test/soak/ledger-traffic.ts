@@ -4,6 +4,7 @@ import type { Graylane } from '../../src/index';
 import { callLedger, Ledger, type LedgerMethod } from '../field/ledger';
 import { LANE } from './ledger-world';
 import type { Losses } from './losses';
+import { startPacedCalls } from './paced-calls';
 
 /** What a call of it does: whether it may run again is said by the definition. */
 const METHODS: readonly LedgerMethod[] = [
@@ -63,18 +64,15 @@ export function startLedgerTraffic(
     graylane.clientOptions(),
   ) as unknown as grpc.Client;
   const spells: Spell[] = [];
-  const out = new Set<Promise<void>>();
-  const began = performance.now();
-  let begun = 0;
   let cancelled = 0;
   let late = 0;
-  const one = async (): Promise<void> => {
+  const one = async (number: number): Promise<void> => {
     const method = METHODS[Math.floor(random() * METHODS.length)] as LedgerMethod;
     const mayRunAgain = MAY_RUN_AGAIN.has(method);
     const isLong = method === 'RecordAndWatch' && random() < 0.1;
     const cancelAfterMs = random() < 0.05 ? random() * 40 : undefined;
     const labels: Record<string, string> = random() < 0.1 ? { 'x-lane': LANE } : {};
-    const id = `${mayRunAgain ? 'a' : 'm'}${begun}${isLong ? '~5000' : ''}`;
+    const id = `${mayRunAgain ? 'a' : 'm'}${number}${isLong ? '~5000' : ''}`;
     const beganMs = performance.now();
     const cancelling = (call: { cancel(): void }): void => {
       if (cancelAfterMs !== undefined) setTimeout(() => call.cancel(), cancelAfterMs);
@@ -95,16 +93,10 @@ export function startLedgerTraffic(
         beganMs,
       );
   };
-  const timer = setInterval(() => {
-    const due = ((performance.now() - began) / 1000) * perSecond;
-    for (; begun < due; begun += 1) {
-      const call = one().finally(() => out.delete(call));
-      out.add(call);
-    }
-  }, 5);
+  const paced = startPacedCalls(perSecond, one);
   return {
     get calls() {
-      return begun;
+      return paced.begun;
     },
     get cancelled() {
       return cancelled;
@@ -121,8 +113,7 @@ export function startLedgerTraffic(
       };
     },
     stop: async () => {
-      clearInterval(timer);
-      await Promise.all(out);
+      await paced.stop();
       client.close();
     },
   };

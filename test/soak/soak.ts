@@ -6,6 +6,7 @@ import { instanceFaults, ledgerChanges } from './ledger-faults';
 import { type LedgerTraffic, openAndClose, ranTwice, startLedgerTraffic } from './ledger-traffic';
 import { Losses } from './losses';
 import { MachineWatch } from './machine';
+import { startPacedCalls } from './paced-calls';
 import { held, leftBehind, usedHeapMb } from './resources';
 import { startWorld, type World } from './world';
 
@@ -214,9 +215,6 @@ function startTraffic(
   running: ReadonlySet<string>,
   losses: Losses,
 ): Traffic {
-  const out = new Set<Promise<void>>();
-  const began = performance.now();
-  let begun = 0;
   let calls = 0;
   const one = async (): Promise<void> => {
     const during = [...running].join(' + ');
@@ -228,21 +226,12 @@ function startTraffic(
     }
     calls += 1;
   };
-  const timer = setInterval(() => {
-    const due = ((performance.now() - began) / 1000) * perSecond;
-    for (; begun < due; begun += 1) {
-      const call = one().finally(() => out.delete(call));
-      out.add(call);
-    }
-  }, 5);
+  const paced = startPacedCalls(perSecond, one);
   return {
     get calls() {
       return calls;
     },
-    stop: async () => {
-      clearInterval(timer);
-      await Promise.all(out);
-    },
+    stop: paced.stop,
   };
 }
 
