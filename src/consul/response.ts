@@ -148,7 +148,8 @@ const OF_THE_QUESTION =
 
 /**
  * Whether another agent may well answer what this one did not: it is overloaded (429), it has no servers or no leader,
- * it is broken (500 and the gateways' 502, 503, 504), or something else stands there and leads elsewhere (3xx). Not so for what Consul says of the question or of the token.
+ * it is broken (500 and the gateways' 502, 503, 504), or something else stands there and leads elsewhere (3xx). Not so
+ * for what Consul says of the question or of the token.
  * https://developer.hashicorp.com/consul/api-docs#response-codes
  */
 export function isFaultOfAgent(status: number, reason: string): boolean {

@@ -130,7 +130,7 @@ function readDeployment(body: unknown): ReadDeployment | undefined {
   const groups = isRecord(body['TaskGroups']) ? Object.values(body['TaskGroups']).filter(isRecord) : [];
   const gray = groups.filter((group) => Number(group['DesiredCanaries'] ?? 0) > 0);
   return {
-    bound: { id: bound.id, version: bound.version },
+    bound,
     job,
     status: shorten(status),
     description: typeof description === 'string' ? shortenMiddle(description, MAX_SAID) : '',
