@@ -1,11 +1,12 @@
 // Builds dist/: the entries of package.json `exports` and the command, bundled into a few CommonJS files over shared
-// chunks (bundle.mjs); the pages (pages.mjs); their types in one file (declarations.mjs); and a thin ES-module face over each entry. A face
-// only re-exports, so a process that both imports and requires the package holds one copy of its state.
+// chunks (bundle.mjs); the pages (pages.mjs); their types in one file (declarations.mjs); and a thin ES-module face of
+// the main entry. It only re-exports, so a process that both imports and requires the package holds one copy of its
+// state. The other entries are imported as they are: Node finds the names of a CommonJS file by reading it.
 // Why: docs/decisions/0002-one-copy-of-the-state.md and docs/decisions/0045-what-ships.md.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { require as requireSource } from 'tsx/cjs/api';
 import { bundle } from './bundle.mjs';
@@ -25,60 +26,53 @@ const schemas = [
 ];
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-const entries = faces();
+const entries = entriesOf(manifest.exports);
 const names = entries.map(({ name }) => name);
 const modules = [...(await bundle(root, names)), ...(await buildPages(root))];
 writeFileSync(join(root, 'dist', 'THIRD-PARTY-LICENSES.txt'), licencesOf(modules));
 writeDeclarations(root, names);
-for (const face of entries) writeFace(face);
+for (const entry of entries) if (entry.face !== undefined) writeFace(entry.name, entry.face);
 for (const schema of schemas) writeSchema(...schema);
 for (const file of Object.values(manifest.bin)) chmodSync(join(root, file), 0o755);
 verify();
 
-/** The entries of package.json `exports` that have both an ES-module and a CommonJS file: `dist/NAME.js`, from `src/NAME.ts`. */
-function faces() {
-  return Object.values(manifest.exports)
-    .filter((target) => target.import !== undefined && target.require !== undefined)
-    .map((target) => ({
-      name: relative('dist', target.require.default).replace(/\.js$/, ''),
-      script: join(root, target.require.default),
-      module: join(root, target.import.default),
-      moduleTypes: join(root, target.import.types),
-    }));
+/** Those of package.json `exports` that are code: `dist/NAME.js`, from `src/NAME.ts`. */
+function entriesOf(targets) {
+  return Object.values(targets)
+    .map((target) => ({ script: (target.require ?? target).default, face: target.import }))
+    .filter(({ script }) => script !== undefined)
+    .map(({ script, face }) => ({ name: relative('dist', script).replace(/\.js$/, ''), face }));
 }
 
-function writeFace({ name, script, module, moduleTypes }) {
+function writeFace(name, { default: module, types }) {
   const source = `./${name}.js`;
-  const exported = exportedNames(script);
-  const text =
-    exported.length === 0 ? `import '${source}';` : `export {\n  ${exported.join(',\n  ')},\n} from '${source}';`;
-  writeFileSync(module, `${text}\n`);
-  writeFileSync(moduleTypes, `export * from '${source}';\n`);
+  writeFileSync(join(root, module), `export {\n  ${exportedNames(name).join(',\n  ')},\n} from '${source}';\n`);
+  writeFileSync(join(root, types), `export * from '${source}';\n`);
 }
 
 /** Asked in a process of its own: loading an entry may register things and keep this one alive. */
-function exportedNames(script) {
-  const program = `process.stdout.write(JSON.stringify(Object.keys(require(${JSON.stringify(script)}))), () => process.exit(0))`;
+function exportedNames(name) {
+  const program = `process.stdout.write(JSON.stringify(Object.keys(require('./dist/${name}.js'))), () => process.exit(0))`;
   return JSON.parse(evaluate(program)).sort();
 }
 
 function writeSchema(subpath, source, name) {
   const schema = requireSource(join(root, source), import.meta.url)[name];
-  writeFileSync(join(root, manifest.exports[subpath]), `${JSON.stringify(schema, null, 2)}\n`);
+  writeFileSync(join(root, manifest.exports[subpath]), `${JSON.stringify(schema)}\n`);
 }
 
-/** Loads every entry both ways: Node finds the names of a CommonJS file by reading it, and what it cannot read is lost. */
+/** Loads every entry both ways: what Node cannot read in a CommonJS file is lost to who imports it. */
 function verify() {
-  for (const { script, module } of entries) {
+  for (const { name } of entries) {
+    const specifier = JSON.stringify(join(manifest.name, name === 'index' ? '' : name));
     const program = `
-      const required = require(${JSON.stringify(script)});
-      import(${JSON.stringify(pathToFileURL(module).href)}).then((imported) => {
+      const required = require(${specifier});
+      import(${specifier}).then((imported) => {
         const differing = Object.keys(required).filter((name) => imported[name] !== required[name]);
         process.stdout.write(JSON.stringify(differing), () => process.exit(0));
       });`;
     const differing = JSON.parse(evaluate(program));
-    if (!isDeepStrictEqual(differing, []))
-      fail(`${relative(root, module)}: not the same as required: ${differing.join(', ')}`);
+    if (!isDeepStrictEqual(differing, [])) fail(`${name}: not the same as required: ${differing.join(', ')}`);
   }
   for (const file of [...shippedFiles(manifest.exports), ...shippedFiles(manifest.bin)]) {
     if (!existsSync(join(root, file))) fail(`package.json: ${file} (expected: a file that the build makes)`);

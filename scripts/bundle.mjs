@@ -1,9 +1,8 @@
 // Bundles the entries and the command into dist/, as CommonJS over shared chunks. What is in `dependencies` and
 // `peerDependencies` stays outside; other packages go inside.
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join, relative, sep } from 'node:path';
-import { decode, encode } from '@jridgewell/sourcemap-codec';
 import { RolldownMagicString, rolldown } from 'rolldown';
 import { minifySync } from 'rolldown/experimental';
 
@@ -66,41 +65,21 @@ export async function bundle(root, names) {
     chunkFileNames: 'chunks/[name].js',
     // Comments are in the declarations and in the repository.
     comments: { legal: true, annotation: false, jsdoc: false },
-    // Traces need names and lines. The sources themselves would be two thirds of the package.
-    sourcemap: true,
-    sourcemapExcludeSources: true,
     codeSplitting: {
       includeDependenciesRecursively: false,
       groups: [{ debugName: 'rooms', name: (id) => chunks.get(id) }],
     },
   });
   for (const { type, fileName } of output)
-    if (type !== 'chunk') continue;
-    else if (/\bc(li|ommands?)\b/.test(fileName)) shorten(fileName);
-    else mapLines(fileName);
+    if (type === 'chunk' && /\bc(li|ommands?)\b/.test(fileName)) shorten(fileName);
   return output.flatMap((chunk) => chunk.moduleIds ?? []);
 
-  /** Traces need lines. Columns and names would be a fifth of the package. */
-  function mapLines(fileName) {
-    const file = join(root, 'dist', `${fileName}.map`);
-    // An entry that only names what is elsewhere has none.
-    if (!existsSync(file)) return;
-    const { mappings, ...map } = JSON.parse(readFileSync(file, 'utf8'));
-    const lines = decode(mappings).map(([first]) => (first === undefined ? [] : [first.slice(0, 4)]));
-    writeFileSync(file, JSON.stringify({ ...map, names: [], mappings: encode(lines) }));
-  }
-
-  /**
-   * The command's traces are for its authors, who have the sources: no map, and no blanks. Names stay, for what a bug
-   * report says.
-   */
+  /** The command's traces are for its authors, who have the sources: no blanks. Names stay, for what a bug report says. */
   function shorten(fileName) {
     const file = join(root, 'dist', fileName);
-    rmSync(`${file}.map`);
-    const code = readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
-    const { code: short, errors } = minifySync(fileName, code, {
+    const { code: short, errors } = minifySync(fileName, readFileSync(file, 'utf8'), {
       module: false,
-      compress: false,
+      compress: { target: 'es2022', keepNames: { function: true, class: true } },
       mangle: { toplevel: false, keepNames: true },
       codegen: { removeWhitespace: true },
     });
