@@ -57,24 +57,23 @@ function listingOf(snapshot: Snapshot, firstSeen: Map<string, number> | undefine
   const now = Date.now();
   const membership = membershipOf(snapshot.plan, snapshot.instances);
   const states = statesOf(snapshot);
-  const rows = states.flatMap(({ datacenter, instances: listed }) =>
-    dialled(listed, membership.groups).map((instance) => {
-      const { id, key, address, port, portName, region, zone, status: health, isNodeFailed, weight } = instance;
-      if (firstSeen?.has(key) === false) firstSeen.set(key, now);
-      const started = startOf(instance) ?? firstSeen?.get(key);
-      return {
-        datacenter,
-        ...placesOf(instance, membership),
-        instance: id,
-        endpoint: `${address}:${port}`,
-        ...{ portName, region, zone, health, weight },
-        /** Consul cannot reach its node, while nothing else speaks against it. */
-        isNodeFailed: isNodeFailed === true,
-        /** Undefined where nothing tells. */
-        ageMs: started === undefined ? undefined : Math.max(0, now - started),
-      };
-    }),
-  );
+  const rows = dialled(states, membership.groups).map(({ datacenter, found }) => {
+    const [instance] = found;
+    const { id, key, address, port, portName, region, zone, status: health, isNodeFailed, weight } = instance;
+    if (firstSeen?.has(key) === false) firstSeen.set(key, now);
+    const started = startOf(instance) ?? firstSeen?.get(key);
+    return {
+      datacenter,
+      ...placesOf(found, membership),
+      instance: id,
+      endpoint: `${address}:${port}`,
+      ...{ portName, region, zone, health, weight },
+      /** Consul cannot reach its node, while nothing else speaks against it. */
+      isNodeFailed: isNodeFailed === true,
+      /** Undefined where nothing tells. */
+      ageMs: started === undefined ? undefined : Math.max(0, now - started),
+    };
+  });
   // In the client's order of datacenters, the local one first.
   const order = states.map(({ datacenter }) => datacenter);
   rows.sort(
@@ -93,23 +92,44 @@ function listingOf(snapshot: Snapshot, firstSeen: Map<string, number> | undefine
   };
 }
 
+/** What takes calls at one address; found by each look-up that leads there, so perhaps several times. */
+interface Dialled {
+  readonly datacenter: string;
+  readonly found: [Instance, ...Instance[]];
+}
+
 /** The instances with the ports that their subsets dial: one for each port. */
-function dialled(listed: readonly Instance[], groups: Membership['groups']): readonly Instance[] {
+function dialled(states: readonly DatacenterState[], groups: Membership['groups']): readonly Dialled[] {
   const members = new Set(groups.flatMap(({ usable, unusable }) => [...usable, ...unusable]));
   const others = new Map<string, Instance[]>();
   for (const member of members) others.set(member.key, [...(others.get(member.key) ?? []), member]);
-  return listed.flatMap((instance) => others.get(instance.key) ?? [instance]);
+  const all = new Map<string, Dialled>();
+  for (const { datacenter, instances } of states) {
+    for (const instance of instances.flatMap((listed) => others.get(listed.key) ?? [listed])) {
+      const place = `${datacenter} ${instance.key} ${instance.address}:${instance.port}`;
+      const known = all.get(place);
+      if (known === undefined) all.set(place, { datacenter, found: [instance] });
+      else if (!known.found.includes(instance)) known.found.push(instance);
+    }
+  }
+  return [...all.values()];
 }
 
 /** The subsets of an instance, and why some of them may not send it calls. */
 function placesOf(
-  instance: Instance,
+  found: readonly Instance[],
   membership: Membership,
 ): { readonly subsets: readonly string[]; readonly heldOut: Readonly<Record<string, string>> } {
-  const own = membership.groups.filter((group) => [...group.usable, ...group.unusable].includes(instance));
-  const subsets = own.map(({ subset }) => subset);
-  const reasons = subsets.map((subset) => [subset, membership.whyUnusable(subset, instance)] as const);
-  return { subsets, heldOut: Object.fromEntries(reasons.flatMap(([name, why]) => (why ? [[name, why]] : []))) };
+  const subsets: string[] = [];
+  const heldOut: Record<string, string> = {};
+  for (const { subset, usable, unusable } of membership.groups) {
+    const instance = found.find((one) => usable.includes(one) || unusable.includes(one));
+    if (instance === undefined) continue;
+    subsets.push(subset);
+    const why = membership.whyUnusable(subset, instance);
+    if (why !== undefined) heldOut[subset] = why;
+  }
+  return { subsets, heldOut };
 }
 
 function startOf({ meta }: Instance): number | undefined {

@@ -85,6 +85,22 @@ describe('a policy that leads elsewhere', { timeout: 120_000 }, () => {
     expect(diff.stdout).toContain('routes[all].split[payments-v2].weight');
   });
 
+  it('lists an instance once, to which two destinations lead', async () => {
+    const routes = [
+      { name: 'near', match: { labels: { 'x-near': 'yes' } }, to: { service: 'payments-v2', datacenter: 'dc1' } },
+      { name: 'all', to: { service: 'payments-v2' } },
+    ];
+    const file = world.file('twice.json', payments({}, { routes }));
+    expect((await world.run(['policy', 'apply', file, '-m', 'both'])).code).toBe(0);
+    const { json } = await world.runJson<{ instances: { instance: string; subsets: string[] }[] }>([
+      ...['instances', 'payments'],
+    ]);
+    expect(json.instances.map(({ instance, subsets }) => [instance, subsets.toSorted()])).toEqual([
+      ['payments-v2-1', ['payments-v2']],
+      ['payments-1', ['stable']],
+    ]);
+  });
+
   // A Consul before 1.13 knows no peers and answers with its own instances.
   it('has an override to a peer', async () => {
     const set = (...args: string[]) =>
