@@ -260,7 +260,8 @@ export class SnapshotPicker implements Picker {
     const ready = candidates.filter(({ connection }) => connection.isReady);
     const chosen = ready.find(({ connection }) => call.tried?.includes(connection.endpoint) !== true) ?? ready[0];
     if (chosen !== undefined) return this.#complete(call, chosen.connection, chosen.pool, metadata);
-    if (call.tried === undefined && candidates.some(({ connection }) => connection.isFirstTry)) return this.#queue();
+    const isComing = candidates.some(({ connection }) => connection.isFirstTry) || topology.isForcedMissing(decision);
+    if (call.tried === undefined && isComing) return this.#queue();
     if (decision.force?.strict === false) return undefined;
     const late = candidates.find(({ connection }) => connection.isConnected);
     if (late !== undefined) return this.#complete(call, late.connection, late.pool, metadata);

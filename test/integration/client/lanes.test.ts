@@ -164,11 +164,13 @@ describe('a lane', () => {
 
   it('yields to a force and to an override', async () => {
     const { client, call } = await open(
-      { base: {}, lane: { lane: 'pr-1' }, other: { lane: 'pr-2' } },
+      { base: {}, lane: { lane: 'pr-1' }, other: { lane: 'pr-2' }, third: { lane: 'pr-3' } },
       policyOf({ by: 'x-lane' }),
     );
-    // Nobody has called this lane before: it is not even connected.
+    expect(await call()).toBe('base');
+    // Nobody has called these lanes before: they are not even connected.
     expect(await client.with({ force: { instance: 'other' } }, () => call(PR1))).toBe('other');
+    expect(await client.with({ force: { instance: 'third', strict: false } }, () => call())).toBe('third');
     expect(client.explain('payments', { method: CHARGE, force: { instance: 'other' } }).tiers).toMatchObject([
       { subset: 'lane pr-2', endpoints: [{ instance: 'other' }] },
     ]);

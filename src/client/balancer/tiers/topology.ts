@@ -10,7 +10,7 @@ import {
 } from '../../../policy/membership/tiers';
 import type { Decision, Destination, Plan } from '../../../policy/plan';
 import type { ChannelConnection } from '../endpoints/connection';
-import { meantLanes } from './meant-lanes';
+import { meantGroups } from './meant-groups';
 import type { PooledConnection } from './order';
 import type { Pool } from './pool';
 
@@ -128,7 +128,10 @@ export class Topology {
     const { force = {} } = decision;
     const found = new Map<ChannelConnection, PooledConnection>();
     // Whom a force names may be in a lane that no call went to.
-    for (const lane of meantLanes(force, this.membership)) this.#makePools(withLastResorts([lane], this.membership));
+    if (this.membership.lanes !== undefined) {
+      const lanes = meantGroups(force, this.membership).filter(({ isLane }) => isLane);
+      this.#makePools(withLastResorts(lanes, this.membership));
+    }
     for (const pool of this.pools) {
       const { subset, datacenter } = pool;
       for (const connection of pool.members) {
@@ -138,6 +141,16 @@ export class Topology {
       }
     }
     return [...found.values()];
+  }
+
+  /** A connection that a forced endpoint or instance means is still to be made. */
+  isForcedMissing({ force = {} }: Decision): boolean {
+    const missing = this.pools.filter((pool) => pool.missing > 0);
+    if (missing.length === 0) return false;
+    const meant = meantGroups(force, this.membership);
+    return missing.some((pool) =>
+      meant.some(({ subset, datacenter }) => subset === pool.subset && datacenter === pool.datacenter),
+    );
   }
 }
 
