@@ -6,7 +6,7 @@ import { copyDocument, isOfLaterFormat } from '../../../policy/validation/copy-d
 import { SYNONYMS } from '../rollout-schema';
 import { createRolloutStructureCheck } from '../structure-check';
 import { validateRollout } from '../validate';
-import { nameOfMember, rolloutOf, type WavesDocument } from './document';
+import { type MemberKey, nameOfMember, rolloutOf, type WavesDocument } from './document';
 import { WAVE_SYNONYMS, wavesSchema } from './waves-schema';
 
 const checkStructure = createRolloutStructureCheck(wavesSchema, { ...SYNONYMS, ...WAVE_SYNONYMS });
@@ -57,7 +57,16 @@ function checkWaves({ waves }: WavesDocument, problems: ProblemList): void {
     const path: DocumentPath = ['waves', at, 'members', index];
     if (seen.has(name)) problems.report(path, note(`${name}, given twice`), 'each service once in each datacenter');
     seen.add(name);
+    // The agent's own datacenter may be one that is named, and another controller has another agent.
+    const isAlsoNamed = members.some((other) => other.member.service === member.service && isNamed(other.member));
+    if (!isNamed(member) && isAlsoNamed) {
+      problems.report(path, note(`${name}, and ${member.service} in named datacenters`), 'datacenter, in each of them');
+    }
   }
+}
+
+function isNamed({ datacenter }: MemberKey): boolean {
+  return datacenter !== undefined;
 }
 
 /** What is wrong with many of them alike is told once, of the first. */

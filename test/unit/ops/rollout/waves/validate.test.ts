@@ -8,7 +8,7 @@ const SOUND: WavesDocument = {
   rollout: { canary: 'canary', stable: 'stable', steps: [{ setWeight: 5 }, { analysis: {} }] },
   waves: [
     { members: [{ service: 'cart', datacenter: 'dc2', rollout: { canary: 'v2' } }], bakeMs: 60_000 },
-    { members: [{ service: 'cart' }, { service: 'orders' }] },
+    { members: [{ service: 'cart', datacenter: 'dc1' }, { service: 'orders' }] },
   ],
   bakeMs: 1_000,
   onFailure: 'take-back-all',
@@ -19,7 +19,7 @@ describe('a document of waves', () => {
     expect(validateWaves(SOUND).problems).toEqual([]);
     const { schema, service, canary, stable } = rolloutOf(SOUND, { service: 'cart', datacenter: 'dc2' });
     expect([schema, service, canary, stable]).toEqual([1, 'cart', 'v2', 'stable']);
-    expect(rolloutOf(SOUND, { service: 'cart' }).canary).toBe('canary');
+    expect(rolloutOf(SOUND, { service: 'cart', datacenter: 'dc1' }).canary).toBe('canary');
   });
 
   it.each<[string, object, string]>([
@@ -28,6 +28,11 @@ describe('a document of waves', () => {
       'a member twice',
       { waves: [{ members: [{ service: 'cart' }] }, { members: [{ service: 'cart' }] }] },
       'waves[1].members[0]: cart, given twice (expected: each service once in each datacenter)',
+    ],
+    [
+      'a member that may be another one, by the agent of who leads',
+      { waves: [{ members: [{ service: 'cart', datacenter: 'dc1' }] }, { members: [{ service: 'cart' }] }] },
+      'waves[1].members[0]: cart, and cart in named datacenters (expected: datacenter, in each of them)',
     ],
     [
       'a bake after the last',
