@@ -180,6 +180,7 @@ export const rollout: CommandGroup = {
         option('--console-read-only', 'the same, where nothing can be changed'),
         option('--console-host <name>', 'a name under which browsers reach it; several', repeated(parseHostName)),
         option('--console-prometheus <url>', 'its Prometheus, for charts and who follows a policy', parseHttpUrl),
+        option('--console-url <url>', 'the same of this process, without one; several', repeated(parseHttpUrl)),
         option('--once', 'until the rollout of the one service named has ended'),
         option(
           '--session-ttl <seconds>',

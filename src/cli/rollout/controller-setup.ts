@@ -94,6 +94,7 @@ export interface ListenFlags {
   readonly consoleReadOnly?: boolean;
   readonly consoleHost?: readonly string[];
   readonly consolePrometheus?: URL;
+  readonly consoleUrl?: readonly URL[];
 }
 
 /** Throws a CommandError for flags that do not go together. */
@@ -104,6 +105,9 @@ export function checkListen({ listen, advertise, ...flags }: ListenFlags): void 
   if (listen === undefined && advertise !== undefined) {
     throw new CommandError(2, '--advertise: given without --listen (expected: both)', 'add --listen 0.0.0.0:9464');
   }
+  if (flags.consolePrometheus !== undefined && flags.consoleUrl !== undefined) {
+    throw new CommandError(2, '--console-prometheus: given with --console-url (expected: one of them)');
+  }
   // Other processes cannot connect to a host that means every interface.
   if (listen !== undefined && /^(?:0\.0\.0\.0|[0:]+)$/.test(listen.host) && advertise === undefined) {
     const message = `--listen: ${listen.host} is every address (expected: with it, --advertise and the one that clients reach)`;
@@ -112,8 +116,10 @@ export function checkListen({ listen, advertise, ...flags }: ListenFlags): void 
 }
 
 /** The console is wanted on the controller's port. */
-export function hasConsole({ console: given, consoleReadOnly, consoleHost, consolePrometheus }: ListenFlags): boolean {
-  return given === true || consoleReadOnly === true || consoleHost !== undefined || consolePrometheus !== undefined;
+export function hasConsole({ console: given, consoleReadOnly, ...flags }: ListenFlags): boolean {
+  const { consoleHost, consolePrometheus, consoleUrl } = flags;
+  const asked = [consoleHost, consolePrometheus, consoleUrl].some((flag) => flag !== undefined);
+  return given === true || consoleReadOnly === true || asked;
 }
 
 /**

@@ -103,8 +103,9 @@ async function withController(
 async function consoleOf(flags: ListenFlags & ConsulFlags, io: CommandIo): Promise<CollectingOptions['others']> {
   if (!hasConsole(flags)) return undefined;
   const { consoleHandler } = await import('../console/run-console.js');
-  const { consul, tokenFile, consoleHost: allowHost, consoleReadOnly: readOnly, consolePrometheus: prometheus } = flags;
-  return consoleHandler(defined({ consul, tokenFile, allowHost, readOnly, prometheus }), io);
+  const { consul, tokenFile, consoleHost: allowHost, consoleReadOnly: readOnly } = flags;
+  const { consolePrometheus: prometheus, consoleUrl: url } = flags;
+  return consoleHandler(defined({ consul, tokenFile, allowHost, readOnly, prometheus, url }), io);
 }
 
 function finish(service: string, record: RolloutRecord | undefined, io: CommandIo): void {

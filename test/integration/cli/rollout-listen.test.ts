@@ -66,6 +66,11 @@ describe('graylane rollout run --listen', { timeout: 40_000 }, () => {
       [['--listen', '127.0.0.1:70000'], /\(expected: HOST:PORT/],
       [['--listen', '0.0.0.0:9464'], /--listen: 0\.0\.0\.0 is every address \(expected: .*--advertise/],
       [['--listen', '[::]:9464'], /--listen: :: is every address/],
+      [
+        ['--listen', '127.0.0.1:0', '--console-url', 'http://a', '--console-prometheus', 'http://b'],
+        /--console-prometheus: given with --console-url \(expected: one of them\)/,
+      ],
+      [['--console-url', 'http://a'], /--console: given without --listen/],
       [['--advertise', 'http://10.0.0.7'], /--advertise: given without --listen \(expected: both\)/],
       [
         ['--listen', '127.0.0.1:0', '--advertise', '10.0.0.7:80'],
