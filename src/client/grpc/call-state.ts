@@ -216,9 +216,8 @@ export class CallState extends CallLabels implements RoutingInput, RoutingOutcom
     this.observer = observer;
     this.force = scope?.force;
     this.stickyKey = scope?.stickyKey;
-    const kind = methodFacts?.kind;
-    this.kind = kind;
-    this.isSingleResponse = kind !== 'serverStream' && kind !== 'bidi';
+    this.kind = methodFacts?.kind;
+    this.isSingleResponse = this.kind !== 'serverStream' && this.kind !== 'bidi';
   }
 
   /** Called once, by the config selector of the call's channel. */
