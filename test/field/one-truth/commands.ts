@@ -66,8 +66,11 @@ export async function compareCommands(
         .map(({ instance }) => instance)
         .sort()
         .join();
-    if (ids(there) !== ids(endpoints)) told(`graylane instances and explain list others in ${subset}, ${datacenter}`);
-    if (ids(taking) !== ids(explained)) told(`graylane instances and explain use others in ${subset}, ${datacenter}`);
+    const where = `${subset}, ${datacenter}`;
+    if (ids(there) !== ids(endpoints))
+      told(`in ${where} graylane instances lists ${ids(there)}, explain ${ids(endpoints)}`);
+    if (ids(taking) !== ids(explained))
+      told(`in ${where} graylane instances uses ${ids(taking)}, explain ${ids(explained)}`);
   }
   if ([...datacenters].sort().join() === DATACENTERS.join()) await compareJudgement(world, address, command, told);
 }

@@ -6,6 +6,11 @@ import { DATACENTERS, Dice, type Listed, type World } from './worlds';
 export const CALLER = 'checkout';
 const OTHER_SUBSETS = ['blue', 'green'];
 
+/** None where the subset wants the tag: nobody could be in it, and the policy would be refused. */
+function notTagged(tag: string, tags: readonly string[] = []): { readonly notTags?: readonly string[] } {
+  return tags.includes(tag) ? {} : { notTags: [tag] };
+}
+
 /**
  * The world with routes to another service and to places, `failover` and `from` of routes, and `notTags`: draws of its
  * own, so that all other worlds stay what they are.
@@ -55,7 +60,7 @@ export function withPlaces(world: World, number: number, servers: number): World
                 ]),
               }
             : {}),
-          ...(dice.chance(0.25) ? { notTags: [dice.of(['stable', 'canary'])] } : {}),
+          ...(dice.chance(0.25) ? notTagged(dice.of(['stable', 'canary']), subset.tags) : {}),
         },
       ]),
     ),
