@@ -74,6 +74,9 @@ const longest = [
   'field/quiet-calls',
 ];
 
+/** Of tests that start processes. */
+const globalSetup = 'test/support/script-bundles.ts';
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isLong = ({ moduleId }: TestSpecification): boolean =>
@@ -95,7 +98,6 @@ export default defineConfig({
     maxConcurrency: 3,
     passWithNoTests: false,
     sequence: { sequencer: LongestFirst },
-    globalSetup: 'test/support/script-bundles.ts',
     projects: [
       {
         extends: true,
@@ -107,15 +109,25 @@ export default defineConfig({
           name: 'integration',
           include: ['test/**/*.test.ts'],
           exclude: ['test/unit/**', ...timed, ...long],
+          globalSetup,
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: 'long', include: [...long, ...sliced], env: { LONG: '1' }, sequence: { groupOrder: 2 } },
+        test: {
+          name: 'long',
+          include: [...long, ...sliced],
+          env: { LONG: '1' },
+          globalSetup,
+          sequence: { groupOrder: 2 },
+        },
       },
       { extends: true, test: { name: 'site', include: ['site/test/*.test.ts'], sequence: { groupOrder: 3 } } },
-      { extends: true, test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: { name: 'timed', include: timed, maxWorkers: 1, globalSetup, sequence: { groupOrder: 1 } },
+      },
     ],
   },
 });

@@ -4,6 +4,7 @@ import type { Instance } from '../../../src/base/instances';
 import { createAnswerReader } from '../../../src/consul/answer-reader';
 import { parseHealth } from '../../../src/consul/health-answer';
 import { healthEntry } from '../../support/scripted-consul';
+import { runs } from '../../support/slice';
 
 /** Makes an answer large without changing what it says. */
 const PADDING = 'x'.repeat(2_000);
@@ -48,7 +49,7 @@ describe('reading a large answer in pieces', () => {
           if (read.kind === 'health') before = read.instances;
         }
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 

@@ -4,6 +4,7 @@ import type { Instance } from '../../../src/base/instances';
 import { parseHealth, parseKeys } from '../../../src/consul/health-answer';
 import { parseEntry } from '../../../src/consul/health-entry';
 import { healthEntry } from '../../support/scripted-consul';
+import { runs } from '../../support/slice';
 
 const good = (id: string, port: number, more: Readonly<Record<string, unknown>> = {}): object =>
   healthEntry(id, port, more);
@@ -214,7 +215,7 @@ describe('any text', () => {
           }
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

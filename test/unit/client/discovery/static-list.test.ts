@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseStaticList, type StaticList } from '../../../../src/client/discovery/static';
+import { runs } from '../../../support/slice';
 
 const FIELDS = {
   address: fc.constantFrom('10.0.0.1', '10.0.0.2', 'a b', 7),
@@ -54,7 +55,7 @@ describe('a list of instances that comes again', () => {
           if (parsed.problems.length === 0) former = parsed.list;
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GraylaneError } from '../../../../src/base/errors';
 import { checkLabels } from '../../../../src/client/grpc/check-arguments';
+import { runs } from '../../../support/slice';
 
 describe('labels that a program hands in', () => {
   it('have their keys lower-cased and their values kept', () => {
@@ -74,7 +75,7 @@ describe('labels that a program hands in', () => {
           expect(metadata.get(one)).toEqual([content]);
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 });

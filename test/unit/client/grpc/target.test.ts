@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatTarget, parseTarget, type Target, targetFromUri } from '../../../../src/client/grpc/target';
 import { createGraylane, GraylaneError } from '../../../../src/index';
+import { runs } from '../../../support/slice';
 
 describe('parseTarget', () => {
   it('reads the whole grammar', () => {
@@ -108,7 +109,7 @@ describe('parseTarget', () => {
           expect(error).toBeInstanceOf(GraylaneError);
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findDifferences } from '../../../../src/ops/compare/differences';
+import { runs } from '../../../support/slice';
 import { soundPolicy } from '../../policy/arbitrary-policy';
 
 const splitOf = (stable: number, canary: number): object[] => [
@@ -60,7 +61,7 @@ describe('findDifferences', () => {
         const isSame = JSON.stringify(sorted(one)) === JSON.stringify(sorted(other));
         expect(findDifferences(one, other).length === 0).toBe(isSame);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { validateRollout } from '../../../../src/ops/rollout/validate';
+import { runs } from '../../../support/slice';
 import { change, placesOf, WHOLE } from './whole-rollout';
 
 describe('validateRollout', () => {
@@ -35,7 +36,7 @@ describe('validateRollout', () => {
         if (value === null)
           expect(problems.map(({ path: where }) => where)).toContainEqual(expect.stringContaining(shown));
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 
@@ -47,7 +48,7 @@ describe('validateRollout', () => {
           expect(validateRollout(value).problems.length).toBeGreaterThan(0);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

@@ -7,6 +7,7 @@ import type { InstanceSet } from '../../../../src/policy/membership/snapshot';
 import type { Plan } from '../../../../src/policy/plan';
 import { decide } from '../../../../src/policy/routing/decide';
 import { explainRouting } from '../../../../src/policy/routing/explain';
+import { runs } from '../../../support/slice';
 import { environmentOf, inputOf, newOutcome, planOf } from '../routing/fixture';
 import { instanceSetOf } from './worlds';
 
@@ -162,7 +163,7 @@ describe('lanes', () => {
           seen.set(kind, (seen.get(kind) ?? 0) + 1);
         }
       }),
-      { numRuns: 150, seed: 7 },
+      { numRuns: runs(150), seed: 7 },
     );
     for (const kind of ['lane', 'refused', 'routes', 'canary', 'open'])
       expect(seen.get(kind), kind).toBeGreaterThan(20);
@@ -188,7 +189,7 @@ describe('lanes', () => {
           expect(membership.wouldTake('stable', instance)).toBe(!isIn && tag === 'stable');
         }
       }),
-      { numRuns: 100, seed: 7 },
+      { numRuns: runs(100), seed: 7 },
     );
   });
 

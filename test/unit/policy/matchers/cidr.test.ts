@@ -2,6 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cidrTest, isCidr } from '../../../../src/policy/matchers/cidr';
+import { runs } from '../../../support/slice';
 
 const mapped = fc.ipV4().map((address) => `::ffff:${address}`);
 const near = fc
@@ -21,7 +22,7 @@ describe('blocks of addresses', () => {
           isIP(value.includes(':') ? value.replace(/%.*$/, '') : value) !== 0,
         );
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 
@@ -40,7 +41,7 @@ describe('blocks of addresses', () => {
           expected,
         ]);
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 

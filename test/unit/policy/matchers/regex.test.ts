@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { regexFault, regexTest } from '../../../../src/policy/matchers/regex';
+import { runs } from '../../../support/slice';
 
 describe('regexTest', () => {
   it('matches whole values only', () => {
@@ -65,7 +66,7 @@ describe('regexTest', () => {
         const pattern = shaped(plain);
         expect(regexTest(pattern, false)(candidate)).toBe(regexTest(`(?:${pattern})`, false)(candidate));
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 
@@ -76,7 +77,7 @@ describe('regexTest', () => {
       fc.property(fc.constantFrom(...patterns), value, (pattern, candidate) => {
         expect(regexTest(pattern, false)(candidate)).toBe(new RegExp(`^(?:${pattern})$`).test(candidate));
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 

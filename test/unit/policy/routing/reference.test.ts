@@ -14,6 +14,7 @@ import { assumedLanes } from '../../../../src/policy/lanes/assumed-lanes';
 import type { Destination, Plan } from '../../../../src/policy/plan';
 import { decide } from '../../../../src/policy/routing/decide';
 import { explainRouting } from '../../../../src/policy/routing/explain';
+import { runs } from '../../../support/slice';
 import { KEYS, METHODS, soundPolicy, VALUES } from '../arbitrary-policy';
 import { environmentOf, inputOf, NOW_MS, newOutcome } from './fixture';
 
@@ -192,7 +193,7 @@ describe('decide', () => {
           expect(outcome.bucket >= 0).toBe(entries.length > 1 && (sticky === undefined || entries.length <= 3));
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

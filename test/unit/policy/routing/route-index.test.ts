@@ -4,6 +4,7 @@ import type { LabelMatcherDocument, RouteDocument } from '../../../../src/policy
 import type { LabelCondition, Plan } from '../../../../src/policy/plan';
 import type { Labels } from '../../../../src/policy/routing/call';
 import { decide } from '../../../../src/policy/routing/decide';
+import { runs } from '../../../support/slice';
 import { environmentOf, inputOf, newOutcome, planOf } from './fixture';
 
 const value = fc.constantFrom('a', 'A', 'b', 'c', 'constructor', '');
@@ -53,7 +54,7 @@ describe('route index', () => {
           }
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

@@ -7,6 +7,7 @@ import { wavesSchema } from '../../../../src/ops/rollout/waves/waves-schema';
 import { policySchema } from '../../../../src/policy/policy-schema';
 import type { Schema } from '../../../../src/policy/schema-parts';
 import { checkJsonSchema, type Violation } from '../../../../src/policy/validation/json-schema';
+import { runs } from '../../../support/slice';
 
 const schemas = { policySchema, rolloutSchema, wavesSchema, controllerSchema };
 
@@ -27,7 +28,7 @@ describe.each(Object.entries(schemas))('a document that is checked against %s', 
         ajv(document);
         expect(found).toEqual((ajv.errors ?? []).filter(isNoAlternative).map(asViolation));
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 });

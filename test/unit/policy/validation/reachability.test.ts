@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { validatePolicy } from '../../../../src/policy/validate';
+import { runs } from '../../../support/slice';
 
 interface Match {
   readonly methods?: readonly string[];
@@ -53,7 +54,7 @@ describe('warnings about routes that are never reached', () => {
       fc.property(fc.array(match, { maxLength: 12 }), (matches) => {
         expect(warningsOf(matches)).toEqual(takersOf(matches));
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

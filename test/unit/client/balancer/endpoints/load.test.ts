@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AttemptLink } from '../../../../../src/client/balancer/attempts/attempt-link';
 import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
 import { EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
+import { runs } from '../../../../support/slice';
 
 /** A load that answers in `latencyMs` and has just done so at `atMs`. */
 function answering(latencyMs: number, atMs: number): EndpointLoad {
@@ -86,7 +87,7 @@ describe('attempts in flight', () => {
         for (const attempt of attempts) load.attemptEnded(attempt, nowMs, 'neutral');
         expect(load.inFlight).toBe(0);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
 import { chooseSubset } from '../../../../../src/client/balancer/endpoints/subsetting';
+import { runs } from '../../../../support/slice';
 
 const same = (key: string): string => key;
 const keys = (count: number): string[] => Array.from({ length: count }, (_, index) => `dc1/10.0.0.${index}:80`);
@@ -52,7 +53,7 @@ describe('chooseSubset', () => {
           expect(after.filter((item) => !before.has(item)).length).toBeLessThanOrEqual(2);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { divideByZone } from '../../../../../src/client/balancer/zones/zoned-picker';
+import { runs } from '../../../../support/slice';
 
 type Numbers = Readonly<Record<string, number>>;
 
@@ -64,7 +65,7 @@ describe('how a client divides its calls among zones', () => {
         }
         expect(crossing).toBeCloseTo(askedFor, 9);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });
