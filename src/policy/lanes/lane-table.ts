@@ -45,8 +45,11 @@ export class LaneTable implements LaneLookup {
   readonly #byName = new Map<string, Lane>();
   readonly #bySubset = new Map<string, Lane>();
 
-  /** `lanes`: those that have instances. Each may come several times. */
-  constructor(plan: Plan, lanesOfPlan: LanesPlan, lanes: Iterable<LaneValues>) {
+  /**
+   * `lanes`: those that have instances where calls are led. `beyond`: those that have some elsewhere, which only a force
+   * names. Each may come several times.
+   */
+  constructor(plan: Plan, lanesOfPlan: LanesPlan, lanes: Iterable<LaneValues>, beyond: Iterable<LaneValues> = []) {
     const { dimensions } = lanesOfPlan;
     this.plan = plan;
     this.#lanes = lanesOfPlan;
@@ -54,7 +57,11 @@ export class LaneTable implements LaneLookup {
     this.#by = dimensions[0]?.by ?? '';
     const named = new Map<string, LaneValues>();
     for (const values of lanes) named.set(laneName(values), values);
-    for (const [name, values] of named) this.#add(name, values, named);
+    for (const [name, values] of named) this.#add(this.#laneOf(name, values, named));
+    for (const values of beyond) {
+      const lane = this.#laneOf(laneName(values), values, named);
+      if (!named.has(lane.name)) this.#bySubset.set(lane.subset.name, lane);
+    }
     const [only] = dimensions;
     if (only === undefined || dimensions.length > 1) return;
     for (const [value, endsAtMs] of only.ends) childOf(this.#root, value).endsAtMs = endsAtMs;
@@ -68,7 +75,7 @@ export class LaneTable implements LaneLookup {
     return this.#byName;
   }
 
-  /** By the name of its subset. */
+  /** By the name of its subset, also one beyond where calls are led. */
   ofSubset(subset: string): Lane | undefined {
     return this.#bySubset.get(subset);
   }
@@ -112,13 +119,13 @@ export class LaneTable implements LaneLookup {
     return found ?? asked?.fallback;
   }
 
-  #add(name: string, values: LaneValues, named: ReadonlyMap<string, LaneValues>): void {
+  #laneOf(name: string, values: LaneValues, named: ReadonlyMap<string, LaneValues>): Lane {
     const subset = laneSubset(name);
     const { chain, isStrict } = this.#chainOf(subset, values, named);
     const { template } = this.#lanes;
     const { breaker, subsetBreaker } = this.plan;
     const ends = values.flatMap((value, at) => this.#dimensions[at]?.ends.get(value ?? '') ?? []);
-    const lane: Lane = {
+    return {
       name,
       values,
       decision: Object.freeze({ ...template, destination: { index: -1, subset, strict: isStrict, chain }, lane: name }),
@@ -128,8 +135,12 @@ export class LaneTable implements LaneLookup {
       },
       endsAtMs: ends.length === 0 ? undefined : Math.min(...ends),
     };
+  }
+
+  #add(lane: Lane): void {
+    const { name, values, subset } = lane;
     this.#byName.set(name, lane);
-    this.#bySubset.set(subset, lane);
+    this.#bySubset.set(subset.name, lane);
     let node = this.#root;
     const last = values.findLastIndex((value) => value !== undefined);
     for (const value of values.slice(0, last + 1)) node = childOf(node, value);

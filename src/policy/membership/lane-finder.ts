@@ -19,8 +19,9 @@ export class LaneFinder {
   readonly #lanes: LanesPlan;
   readonly #reached: ReadonlySet<string>;
   readonly #found: LaneValues[] = [];
+  readonly #beyond: LaneValues[] = [];
 
-  /** Instances in datacenters that no call is led to make no lane. */
+  /** Instances in datacenters that no call is led to make no lane, but for a force that names one of them. */
   constructor(plan: Plan, lanes: LanesPlan, whereabouts: Whereabouts) {
     this.#plan = plan;
     this.#lanes = lanes;
@@ -38,11 +39,11 @@ export class LaneFinder {
 
   /** The lane has an instance there. */
   add({ values }: LaneMembership, datacenter: string): void {
-    if (this.#reached.has(datacenter)) this.#found.push(values);
+    (this.#reached.has(datacenter) ? this.#found : this.#beyond).push(values);
   }
 
   /** Of all that were added. */
   table(): LaneTable {
-    return new LaneTable(this.#plan, this.#lanes, this.#found);
+    return new LaneTable(this.#plan, this.#lanes, this.#found, this.#beyond);
   }
 }

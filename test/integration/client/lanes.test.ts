@@ -35,7 +35,10 @@ interface World {
   report(labels?: Meta): Promise<CallReport>;
 }
 
-/** One server for each name; instances have the meta given, and the tag `stable` unless they are called canary. */
+/**
+ * One server for each name; instances have the meta given, and the tag `stable` unless they are called canary. `far` is
+ * in dc2.
+ */
 async function open(
   instances: Readonly<Record<string, Meta>>,
   policy: PolicyDocument,
@@ -55,7 +58,7 @@ async function open(
         port: servers[id]?.port ?? 0,
         tags: [id.startsWith('canary') ? 'canary' : 'stable'],
         meta,
-        datacenter: 'dc1',
+        datacenter: id === 'far' ? 'dc2' : 'dc1',
       })),
       ...more,
     }),
@@ -185,6 +188,25 @@ describe('a lane', () => {
       policyOf({ by: 'x-lane' }, { override: { datacenter: 'dc1', until: override.until } }),
     );
     expect(await call(PR1)).toBe('lane');
+  });
+
+  it.each([
+    ['', {}],
+    [' that failover leaves out', { locality: { failover: [] } }],
+    [' beside an override', { override: { to: 'stable', until: '2199-01-01T00:00:00Z' } }],
+    [' with several dimensions', { lanes: [{ by: 'x-lane' }, { by: 'x-region', meta: 'region' }] }],
+  ])('is reached in another datacenter%s by a force that names its instance', async (_, more) => {
+    for (const strict of [true, false]) {
+      const policy = policyOf({ by: 'x-lane' }, more);
+      const instances = { base: {}, far: { lane: 'pr-1' } };
+      const { client, servers, call } = await open(instances, policy, { datacenters: ['dc1', 'dc2'] });
+      expect(await call()).toBe('base');
+      const force = { instance: 'far', strict };
+      expect(client.explain('payments', { method: CHARGE, force }).tiers).toMatchObject([{ subset: 'lane pr-1' }]);
+      expect(await client.with({ force }, () => call())).toBe('far');
+      expect(await call()).toBe('base');
+      expect(servers['far']?.calls).toBe(1);
+    }
   });
 
   it('has several dimensions, the last of which is left out first', async () => {
