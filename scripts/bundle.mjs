@@ -80,7 +80,7 @@ export async function bundle(root, names) {
     const { code: short, errors } = minifySync(fileName, readFileSync(file, 'utf8'), {
       module: false,
       compress: { target: 'es2022', keepNames: { function: true, class: true } },
-      mangle: { toplevel: false, keepNames: true },
+      mangle: { toplevel: true, keepNames: true },
       codegen: { removeWhitespace: true },
     });
     if (errors.length > 0) throw new Error(`bundle: ${fileName}: ${errors[0].message}`);
