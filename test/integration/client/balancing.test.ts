@@ -100,9 +100,10 @@ describe('through a real channel', () => {
     '%s leaves a slow endpoint to itself under load',
     async (algorithm) => {
       const servers = await serve(3);
-      servers[0]?.behave({ delayMs: 150 });
+      // On a busy machine the others take tens of milliseconds.
+      servers[0]?.behave({ delayMs: 400 });
       const counts = await shares(open(servers, { algorithm }), 1_500, 24);
-      printFact(`calls of 1,500 to an endpoint that takes 150 ms under ${algorithm}`, String(counts['p0']));
+      printFact(`calls of 1,500 to an endpoint that takes 400 ms under ${algorithm}`, String(counts['p0']));
       expect(counts['p0'] ?? 0).toBeLessThan(1_500 / 3 / 3);
     },
   );
