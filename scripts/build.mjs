@@ -64,7 +64,7 @@ function writeSchema(subpath, source, name) {
 /** Loads every entry both ways: what Node cannot read in a CommonJS file is lost to who imports it. */
 function verify() {
   for (const { name } of entries) {
-    const specifier = JSON.stringify(join(manifest.name, name === 'index' ? '' : name));
+    const specifier = JSON.stringify(name === 'index' ? manifest.name : `${manifest.name}/${name}`);
     const program = `
       const required = require(${specifier});
       import(${specifier}).then((imported) => {

@@ -179,7 +179,8 @@ function explainTiers(
   const places = [...plan.subsets.keys()].flatMap((subset) =>
     membership.datacenters.map((datacenter): TierSpec => ({ subset, datacenter })),
   );
-  places.push(...meantGroups(force, membership).filter(({ isLane }) => isLane));
+  const lanes = membership.groups.filter(({ isLane }) => isLane);
+  for (const { subset, datacenter } of meantGroups(force, lanes)) places.push({ subset, datacenter });
   const everywhere = withLastResorts(places, membership).map((place) => {
     const { subset, datacenter } = place;
     const explainedTier = explained(place, 0);

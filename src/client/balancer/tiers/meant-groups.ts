@@ -3,9 +3,9 @@ import { isMeant } from '../../../policy/membership/tiers';
 import type { ForceSelector } from '../../../policy/plan';
 import { endpointKey } from '../endpoints/endpoint-registry';
 
-/** The subsets and lanes with an instance that a force means, in the datacenters where it is. */
-export function meantGroups(force: ForceSelector, membership: Membership): Membership['groups'] {
-  return membership.groups.filter(({ subset, datacenter, usable, draining }) => {
+/** Those with an instance that a force means: subsets and lanes, in the datacenters where it is. */
+export function meantGroups(force: ForceSelector, groups: Membership['groups']): Membership['groups'] {
+  return groups.filter(({ subset, datacenter, usable, draining }) => {
     const isAnyMeant = (instances: typeof usable): boolean =>
       instances.some((instance) => {
         const endpoint = endpointKey(instance).slice(instance.datacenter.length + 1);

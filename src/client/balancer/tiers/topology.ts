@@ -128,10 +128,8 @@ export class Topology {
     const { force = {} } = decision;
     const found = new Map<ChannelConnection, PooledConnection>();
     // Whom a force names may be in a lane that no call went to.
-    if (this.membership.lanes !== undefined) {
-      const lanes = meantGroups(force, this.membership).filter(({ isLane }) => isLane);
-      this.#makePools(withLastResorts(lanes, this.membership));
-    }
+    const lanes = this.membership.groups.filter(({ isLane }) => isLane);
+    this.#makePools(withLastResorts(meantGroups(force, lanes), this.membership));
     for (const pool of this.pools) {
       const { subset, datacenter } = pool;
       for (const connection of pool.members) {
@@ -147,7 +145,7 @@ export class Topology {
   isForcedMissing({ force = {} }: Decision): boolean {
     const missing = this.pools.filter((pool) => pool.missing > 0);
     if (missing.length === 0) return false;
-    const meant = meantGroups(force, this.membership);
+    const meant = meantGroups(force, this.membership.groups);
     return missing.some((pool) =>
       meant.some(({ subset, datacenter }) => subset === pool.subset && datacenter === pool.datacenter),
     );
