@@ -99,10 +99,10 @@ describe('a real Prometheus', () => {
     );
   });
 
-  it('finds nothing wrong with the alert rules, nor do their tests', { timeout: 60_000 }, () => {
-    expect(promtool('check', 'rules', join(example, 'alerts.yml'))).toBe('');
-    expect(promtool('check', 'config', join(example, 'prometheus.yml'))).toBe('');
-    expect(promtool('test', 'rules', join(example, 'alerts.test.yml'))).toBe('');
+  it('finds nothing wrong with the alert rules, nor do their tests', { timeout: 60_000 }, async () => {
+    expect(await promtool('check', 'rules', join(example, 'alerts.yml'))).toBe('');
+    expect(await promtool('check', 'config', join(example, 'prometheus.yml'))).toBe('');
+    expect(await promtool('test', 'rules', join(example, 'alerts.test.yml'))).toBe('');
   });
 
   it('is asked by alerts and dashboard for metrics and labels that are there', async () => {
@@ -120,13 +120,13 @@ describe('a real Prometheus', () => {
     expect(unknown).toEqual([]);
   });
 
-  it('understands every query of the dashboard', () => {
+  it('understands every query of the dashboard', async () => {
     const rules = dashboardQueries().map((expr, at) => ({ record: `panel:${at}`, expr: filledIn(expr) }));
     const folder = mkdtempSync(join(tmpdir(), 'graylane-dashboard-'));
     const file = join(folder, 'dashboard.yml');
     writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboard', rules }] }));
     try {
-      expect(promtool('check', 'rules', file)).toBe('');
+      expect(await promtool('check', 'rules', file)).toBe('');
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

@@ -42,7 +42,7 @@ beforeAll(async () => {
   }
   out.end('# EOF\n');
   await finished(out);
-  expect(promtool('tsdb', 'create-blocks-from', 'openmetrics', '--quiet', file, join(folder, 'data'))).toBe('');
+  expect(await promtool('tsdb', 'create-blocks-from', 'openmetrics', '--quiet', file, join(folder, 'data'))).toBe('');
   const prometheus = afterTests(await startPrometheus({ data: join(folder, 'data') }), (each) => each.stop());
   url = prometheus.url;
 }, 120_000);

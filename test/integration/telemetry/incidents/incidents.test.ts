@@ -164,8 +164,8 @@ const INCIDENTS: readonly Incident[] = [
 ];
 
 async function expectAlerts(recording: Recording, expected: readonly Expected[]): Promise<void> {
-  expect(judge(rules, recording, expected)).toBe('');
-  expect(judge(rules, recording, expected, asOthersSpell)).toBe('');
+  expect(await judge(rules, recording, expected)).toBe('');
+  expect(await judge(rules, recording, expected, asOthersSpell)).toBe('');
 }
 
 // They wait most of the time, each for a service of its own: several at once.

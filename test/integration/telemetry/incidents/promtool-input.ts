@@ -14,12 +14,12 @@ const WATCHED_S = 285;
  * Lets promtool judge the rules over a recording: silent while all is well, the expected alerts firing two minutes after the
  * fault and to the end, no other at any time. What promtool says when that is not so; else ''.
  */
-export function judge(
+export async function judge(
   rules: string,
   recording: Recording,
   expected: readonly Expected[],
   spell: (series: string) => string = (series) => series,
-): string {
+): Promise<string> {
   const faultAtS = (STEPS_WELL - 1) * STEP_S;
   const none = expected.map(([alert]) => alert).join('|') || 'none';
   const others = `count by (alertname, severity) (ALERTS{alertstate="firing",alertname!~"${none}"})`;
@@ -39,7 +39,7 @@ export function judge(
     const file = join(folder, 'incident.test.yml');
     // YAML takes JSON as it is.
     writeFileSync(file, JSON.stringify({ rule_files: [rules], evaluation_interval: `${STEP_S}s`, tests: [test] }));
-    return promtool('test', 'rules', file);
+    return await promtool('test', 'rules', file);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
