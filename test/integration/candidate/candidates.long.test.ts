@@ -11,6 +11,6 @@ describe('a fleet', { timeout: 240_000 }, () => {
   });
 
   it('of 50 processes has a breaking policy in one of them, and not for long', async () => {
-    await gradualIsTakenBack(world, { processes: 50, clients: 1, withinMs: 30_000 });
+    await gradualIsTakenBack(world, { processes: 50, clients: 1, perSecond: 5, withinMs: 30_000 });
   });
 });

@@ -51,8 +51,14 @@ export async function gradualIsTakenBack(
   {
     processes,
     clients,
+    perSecond = 20,
     withinMs,
-  }: { readonly processes: number; readonly clients: number; readonly withinMs?: number },
+  }: {
+    readonly processes: number;
+    readonly clients: number;
+    readonly perSecond?: number;
+    readonly withinMs?: number;
+  },
 ): Promise<void> {
   const { address } = world.consul.dc('dc1');
   const env = { CONSUL_HTTP_ADDR: address };
@@ -60,7 +66,7 @@ export async function gradualIsTakenBack(
   expect(
     (await graylane(['policy', 'apply', policyFile(stickyPolicy(5)), '-m', 'begin', '--force'], { env })).code,
   ).toBe(0);
-  const settings = { consul: address, service: 'payments', clients, users: 500, perSecond: 20 };
+  const settings = { consul: address, service: 'payments', clients, users: 500, perSecond };
   const callers = await startCallers(processes, settings);
   const former = await revisionOfAll(callers);
   const args = ['policy', 'apply', policyFile(BREAKING), '-m', 'oops', '--force', '--allow-reshuffle'];
