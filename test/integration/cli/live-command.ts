@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { afterAll } from 'vitest';
 import { builtCommand, cleanEnv } from './built-command';
 
 /** A command that goes on until it is interrupted. */
@@ -17,14 +18,25 @@ export interface LiveCommand {
   kill(): void;
 }
 
-const LIMIT_MS = 10_000;
+/** Of a line that is waited for, on a machine that does other things. */
+const LIMIT_MS = 30_000;
+const live = new Set<ChildProcess>();
+
+/** A test that fails leaves its command behind. */
+afterAll(() => {
+  for (const child of live) child.kill('SIGKILL');
+});
 
 export function startLive(args: readonly string[], env: Readonly<Record<string, string>>): LiveCommand {
   const child = spawn(process.execPath, [builtCommand, ...args], {
     env: { ...cleanEnv(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const ended = once(child, 'close').then(([code]) => code as number | null);
+  live.add(child);
+  const ended = once(child, 'close').then(([code]) => {
+    live.delete(child);
+    return code as number | null;
+  });
   let text = '';
   let errors = '';
   child.stdout.on('data', (chunk: Buffer) => {
