@@ -15,7 +15,7 @@ import { explainRouting, type RoutingExplanation } from '../../policy/routing/ex
 import { labelsOf } from '../../policy/routing/labels';
 import { shareOf } from '../balancer/endpoints/subsetting';
 import type { SubsetLimitView } from '../balancer/limits/subset-limits';
-import { meantGroups } from '../balancer/tiers/meant-groups';
+import { meantLanes } from '../balancer/tiers/meant-groups';
 import { keptShare, spillName } from '../balancer/tiers/spill';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { BreakerView } from '../breaker/view';
@@ -179,8 +179,7 @@ function explainTiers(
   const places = [...plan.subsets.keys()].flatMap((subset) =>
     membership.datacenters.map((datacenter): TierSpec => ({ subset, datacenter })),
   );
-  const lanes = membership.groups.filter(({ isLane }) => isLane);
-  for (const { subset, datacenter } of meantGroups(force, lanes)) places.push({ subset, datacenter });
+  for (const { subset, datacenter } of meantLanes(force, membership)) places.push({ subset, datacenter });
   const everywhere = withLastResorts(places, membership).map((place) => {
     const { subset, datacenter } = place;
     const explainedTier = explained(place, 0);

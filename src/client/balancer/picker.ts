@@ -260,8 +260,10 @@ export class SnapshotPicker implements Picker {
     const ready = candidates.filter(({ connection }) => connection.isReady);
     const chosen = ready.find(({ connection }) => call.tried?.includes(connection.endpoint) !== true) ?? ready[0];
     if (chosen !== undefined) return this.#complete(call, chosen.connection, chosen.pool, metadata);
-    const isComing = candidates.some(({ connection }) => connection.isFirstTry) || topology.isForcedMissing(decision);
-    if (call.tried === undefined && isComing) return this.#queue();
+    if (call.tried === undefined) {
+      const isComing = candidates.some(({ connection }) => connection.isFirstTry) || topology.isForcedMissing(decision);
+      if (isComing) return this.#queue();
+    }
     if (decision.force?.strict === false) return undefined;
     const late = candidates.find(({ connection }) => connection.isConnected);
     if (late !== undefined) return this.#complete(call, late.connection, late.pool, metadata);

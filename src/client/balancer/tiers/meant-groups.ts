@@ -14,3 +14,13 @@ export function meantGroups(force: ForceSelector, groups: Membership['groups']):
     return isAnyMeant(usable) || isAnyMeant(draining);
   });
 }
+
+/** The lanes among them. */
+export function meantLanes(force: ForceSelector, { lanes, groups }: Membership): Membership['groups'] {
+  return lanes === undefined
+    ? []
+    : meantGroups(
+        force,
+        groups.filter(({ isLane }) => isLane),
+      );
+}

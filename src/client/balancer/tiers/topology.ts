@@ -10,7 +10,7 @@ import {
 } from '../../../policy/membership/tiers';
 import type { Decision, Destination, Plan } from '../../../policy/plan';
 import type { ChannelConnection } from '../endpoints/connection';
-import { meantGroups } from './meant-groups';
+import { meantGroups, meantLanes } from './meant-groups';
 import type { PooledConnection } from './order';
 import type { Pool } from './pool';
 
@@ -128,8 +128,7 @@ export class Topology {
     const { force = {} } = decision;
     const found = new Map<ChannelConnection, PooledConnection>();
     // Whom a force names may be in a lane that no call went to.
-    const lanes = this.membership.groups.filter(({ isLane }) => isLane);
-    this.#makePools(withLastResorts(meantGroups(force, lanes), this.membership));
+    this.#makePools(withLastResorts(meantLanes(force, this.membership), this.membership));
     for (const pool of this.pools) {
       const { subset, datacenter } = pool;
       for (const connection of pool.members) {
