@@ -59,8 +59,9 @@ export class LaneTable implements LaneLookup {
     for (const values of lanes) named.set(laneName(values), values);
     for (const [name, values] of named) this.#add(this.#laneOf(name, values, named));
     for (const values of beyond) {
-      const lane = this.#laneOf(laneName(values), values, named);
-      if (!named.has(lane.name)) this.#bySubset.set(lane.subset.name, lane);
+      const name = laneName(values);
+      const subset = laneSubset(name);
+      if (!this.#bySubset.has(subset)) this.#bySubset.set(subset, this.#laneOf(name, values, named));
     }
     const [only] = dimensions;
     if (only === undefined || dimensions.length > 1) return;
