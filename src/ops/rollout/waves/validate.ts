@@ -6,7 +6,7 @@ import { copyDocument, isOfLaterFormat } from '../../../policy/validation/copy-d
 import { SYNONYMS } from '../rollout-schema';
 import { createRolloutStructureCheck } from '../structure-check';
 import { validateRollout } from '../validate';
-import { type MemberKey, nameOfMember, rolloutOf, type WavesDocument } from './document';
+import { nameOfMember, rolloutOf, type WavesDocument } from './document';
 import { WAVE_SYNONYMS, wavesSchema } from './waves-schema';
 
 const checkStructure = createRolloutStructureCheck(wavesSchema, { ...SYNONYMS, ...WAVE_SYNONYMS });
@@ -49,6 +49,7 @@ function checkWaves({ waves }: WavesDocument, problems: ProblemList): void {
   }
   const seen = new Set<string>();
   const members = waves.flatMap((wave, at) => wave.members.map((member, index) => ({ member, at, index })));
+  const named = new Set(members.flatMap(({ member }) => (member.datacenter === undefined ? [] : member.service)));
   if (members.length > MAX_MEMBERS) {
     problems.report(['waves'], note(`${members.length} members`), `at most ${MAX_MEMBERS} in all`);
   }
@@ -58,15 +59,10 @@ function checkWaves({ waves }: WavesDocument, problems: ProblemList): void {
     if (seen.has(name)) problems.report(path, note(`${name}, given twice`), 'each service once in each datacenter');
     seen.add(name);
     // The agent's own datacenter may be one that is named, and another controller has another agent.
-    const isAlsoNamed = members.some((other) => other.member.service === member.service && isNamed(other.member));
-    if (!isNamed(member) && isAlsoNamed) {
+    if (member.datacenter === undefined && named.has(member.service)) {
       problems.report(path, note(`${name}, and ${member.service} in named datacenters`), 'datacenter, in each of them');
     }
   }
-}
-
-function isNamed({ datacenter }: MemberKey): boolean {
-  return datacenter !== undefined;
 }
 
 /** What is wrong with many of them alike is told once, of the first. */
