@@ -64,7 +64,8 @@ describe('graylane rollout status --watch', { timeout: 60_000 }, () => {
     const last = (): string => watching.frames().at(-1) ?? '';
     await until(last, (frame) => frame.includes('canary 99.80 % '));
     measure(7, 30);
-    const frame = await until(last, (shown) => /canary 99\.30 % █+▁+ /.test(shown));
+    // A terminal hands a frame over in pieces: it is whole with its last line.
+    const frame = await until(last, (shown) => /canary 99\.30 % █+▁+ /.test(shown) && / 33\.3 ms .*\r\n/.test(shown));
     expect(frame).toMatch(
       /^shown \S+ {2}running, step 2 of 3, canary at 5 %\r\n {2}started \d+ s ago by .*; driven by /,
     );
