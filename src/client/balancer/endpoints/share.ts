@@ -2,10 +2,12 @@
 export const SHARE_PERIOD_MS = 1_000;
 /** An endpoint keeps this part of its share at least, so that its recovery is seen. */
 const LEAST = 0.02;
-/** Added to the attempts of a period, so that one answer among few takes a third of the share and not all of it. */
+/** Added to the attempts, so that two answers of two take half of the share and not all of it. */
 const PRIOR = 2;
 /** Standard deviations by which an endpoint must turn away more than its peers do. */
 const DEVIATIONS = 2;
+/** What a period's attempts count for in the next: where there are few of them, one period shows nothing. */
+const MEMORY = 0.5;
 /** Growth in a period: near where it turned calls away lately, and later. */
 const CAREFUL_GROWTH = 1.05;
 const GROWTH = 1.5;
@@ -32,6 +34,9 @@ export class Share {
   /** The same of the last whole period. */
   lastAccepted = 0;
   lastShed = 0;
+  /** The same of all whole periods since its last fall, the older ones faded. */
+  recentAccepted = 0;
+  recentShed = 0;
   #turnedAtMs = Number.NEGATIVE_INFINITY;
   #reducedAtMs = Number.NEGATIVE_INFINITY;
   #heldUntilMs = Number.NEGATIVE_INFINITY;
@@ -51,17 +56,21 @@ export class Share {
     this.#turnedAtMs = nowMs;
     this.lastAccepted = this.accepted;
     this.lastShed = this.shed;
+    this.recentAccepted = MEMORY * this.recentAccepted + this.accepted;
+    this.recentShed = MEMORY * this.recentShed + this.shed;
     this.accepted = 0;
     this.shed = 0;
     return true;
   }
 
-  /** `accepted`, `shed`: of its peers and itself in the last period. True: the factor is another than before. */
+  /** `accepted`, `shed`: of its peers and itself lately. True: the factor is another than before. */
   move(accepted: number, shed: number, nowMs: number): boolean {
     if (!this.#isFresh) return false;
     const excess = this.#excess(accepted, shed);
     if (excess > 0) {
       this.#reducedAtMs = nowMs;
+      this.recentAccepted = 0;
+      this.recentShed = 0;
       this.#carefulMs = this.lastAccepted > 0 ? CAREFUL_MS : Math.min(2 * this.#carefulMs, MAX_CAREFUL_MS);
       return this.#set(this.factor * (1 - excess));
     }
@@ -78,14 +87,17 @@ export class Share {
 
   /** What it turned away beyond its peers' part, where that is no chance; 0 otherwise. */
   #excess(accepted: number, shed: number): number {
-    const { lastShed } = this;
-    if (lastShed === 0) return 0;
-    const own = this.lastAccepted + lastShed;
-    const othersShed = shed - lastShed;
+    if (this.lastShed === 0) return 0;
+    const own = this.recentAccepted + this.recentShed;
     const others = accepted + shed - own;
-    const usual = others > 0 ? othersShed / others : 0;
-    const excess = lastShed / (own + PRIOR) - usual;
-    return excess > DEVIATIONS * Math.sqrt((usual * (1 - usual)) / own) ? excess : 0;
+    // Nothing is known of peers that were not asked.
+    const usual = others < 1 ? 0 : (shed - this.recentShed) / others;
+    const excess = this.recentShed / (own + PRIOR) - usual;
+    if (others < 1) return excess;
+    // How far two parts lie from one another by chance, where both come from the same: the two-proportion z-test.
+    const part = shed / (accepted + shed);
+    const deviation = Math.sqrt(part * (1 - part) * (1 / own + 1 / others));
+    return this.recentShed / own - usual > DEVIATIONS * deviation ? Math.max(0, excess) : 0;
   }
 
   #set(factor: number): boolean {
@@ -111,8 +123,8 @@ export function balanceShares(shares: readonly Share[], nowMs: number): boolean 
   let isDue = false;
   for (const share of shares) {
     if (share.turn(nowMs)) isDue = true;
-    accepted += share.lastAccepted;
-    shed += share.lastShed;
+    accepted += share.recentAccepted;
+    shed += share.recentShed;
   }
   if (!isDue) return false;
   let isChanged = false;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../../../src/base/random';
 import { balanceShares, Share, shedBeside } from '../../../../../src/client/balancer/endpoints/share';
 
 /** Seconds of equal traffic: what each endpoint accepts and turns away in each. */
@@ -28,10 +29,24 @@ describe('the share of an endpoint', () => {
     expect(shares.map(({ factor }) => factor)).toEqual([0.52, 1, 1]);
   });
 
-  it('falls by a third for a single answer, and not to nothing', () => {
+  it('stays for a single answer, which may be chance, and falls for two in a row, not to nothing', () => {
     const shares = three();
     run(shares, 1, (index) => (index === 0 ? [0, 1] : [1, 0]));
-    expect(shares[0]?.factor).toBeCloseTo(2 / 3);
+    expect(shares[0]?.factor).toBe(1);
+    run(shares, 1, (index) => (index === 0 ? [0, 1] : [1, 0]), 1_000);
+    expect(shares[0]?.factor).toBeCloseTo(1 - 1.5 / 3.5);
+  });
+
+  it.each([0.02, 0.1, 0.5])('is hardly moved by chance where each turns away %f of its calls', (part) => {
+    const random = seededRandom(1);
+    const shares = three();
+    let lost = 0;
+    run(shares, 1_000, (index) => {
+      lost += 1 - (shares[index]?.factor ?? 0);
+      const shed = Array.from({ length: 20 }, () => random() < part).filter((isShed) => isShed).length;
+      return [20 - shed, shed];
+    });
+    expect(lost / 3_000).toBeLessThan(0.01);
   });
 
   it('stays where all turn away alike', () => {
@@ -70,7 +85,7 @@ describe('the share of an endpoint', () => {
       [3_600_000, 60_000],
     ] as const) {
       const shares = three();
-      shares[0]?.turnedAway(pushbackMs, 0);
+      for (let time = 0; time < 4; time += 1) shares[0]?.turnedAway(pushbackMs, 0);
       for (const share of shares) share.accepted = 4;
       balanceShares(shares, 0);
       const fallen = shares[0]?.factor ?? 1;
