@@ -98,6 +98,13 @@ function open(port: number): Graylane {
   return closing(createGraylane({ instances, logger: silent, closeTimeoutMs: 0 }), (one) => one.close());
 }
 
+/** A short deadline is to be over in the handler, and not before the call came there. */
+async function connected(client: PaymentsClient): Promise<void> {
+  await new Promise<void>((resolve, reject) =>
+    client.waitForReady(Date.now() + 10_000, (error) => (error === undefined ? resolve() : reject(error))),
+  );
+}
+
 /** Status of a call of one kind made through `client`, with a deadline where one is given. */
 function statusOf(client: PaymentsClient, kind: CallKind, options: grpc.CallOptions = {}): Promise<grpc.StatusObject> {
   const metadata = new grpc.Metadata();
@@ -209,19 +216,20 @@ describe('a call made for a served one', () => {
   ] as const)('is not sent when %s, and its status says whose deadline that was', async (_, options) => {
     const leaf = await startPaymentsServer();
     closing(leaf, (one) => one.kill());
-    const deadlineMs = 'deadlineMarginMs' in options ? 20_000 : 200;
+    const isMargin = 'deadlineMarginMs' in options;
     const statuses: grpc.StatusObject[] = [];
     const { caller } = await startMiddle(
       leaf.port,
       (_graylane, next) => ({
         charge: async (call: Handled) => {
-          await wait(Math.min(leftOf(call) + 20, 200));
+          await wait(isMargin ? 200 : leftOf(call) + 20);
           statuses.push(...(await Promise.all(KINDS.map((kind) => statusOf(next, kind)))));
         },
       }),
       options,
     );
-    caller.charge({}, new grpc.Metadata(), { deadline: Date.now() + deadlineMs }, () => {});
+    await connected(caller);
+    caller.charge({}, new grpc.Metadata(), { deadline: Date.now() + (isMargin ? 20_000 : 500) }, () => {});
     await expect.poll(() => statuses.length).toBe(KINDS.length);
     for (const { code, details } of statuses) {
       expect(code).toBe(DEADLINE_EXCEEDED);
@@ -258,13 +266,14 @@ describe('a call made for a served one', () => {
     closing(leaf, (one) => one.kill());
     const late: grpc.Interceptor = (options, nextCall) =>
       new grpc.InterceptingCall(nextCall(options), {
-        start: (metadata, listener, next) => setTimeout(() => next(metadata, listener), 300),
+        start: (metadata, listener, next) => setTimeout(() => next(metadata, listener), 600),
       });
     const statuses: grpc.StatusObject[] = [];
     const { caller } = await startMiddle(leaf.port, (_, next) => ({
       charge: async () => statuses.push(await statusOf(next, 'charge', { interceptors: [late] })),
     }));
-    caller.charge({}, new grpc.Metadata(), { deadline: Date.now() + 200 }, () => {});
+    await connected(caller);
+    caller.charge({}, new grpc.Metadata(), { deadline: Date.now() + 500 }, () => {});
     await expect.poll(() => statuses).toMatchObject([{ code: DEADLINE_EXCEEDED }]);
     expect(leaf.calls).toBe(0);
   });
