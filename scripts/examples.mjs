@@ -1,6 +1,7 @@
 // Runs every folder of examples/ as its reader would. A folder with a package.json is a project of its own: it is copied
 // away, gets the packed tarball installed, and `npm start`. The others run in place: main.ts, main.mjs or main.cjs.
-// `node scripts/examples.mjs quickstart nestjs` runs only those.
+// `node scripts/examples.mjs quickstart nestjs` runs only those. `--again` runs those that failed once more at the end:
+// processes on a shared machine have bad moments, and what fails twice has failed.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +14,8 @@ const timeoutMs = 180_000;
 /** Not run here: one has a command of its own (npm run demo), one is what several share, one runs in containers. */
 const elsewhere = ['demo', 'shared', 'compose'];
 
-const wanted = process.argv.slice(2);
+const isAgain = process.argv.includes('--again');
+const wanted = process.argv.slice(2).filter((argument) => argument !== '--again');
 const present = existsSync(examples)
   ? readdirSync(examples, { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && !elsewhere.includes(entry.name) && entry.name !== 'node_modules')
@@ -30,7 +32,9 @@ process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
 let tarball;
-const failed = present.filter((name) => wanted.length === 0 || wanted.includes(name)).filter((name) => !runs(name));
+const failedOnce = present.filter((name) => wanted.length === 0 || wanted.includes(name)).filter((name) => !runs(name));
+const failed = isAgain ? failedOnce.filter((name) => !runs(name)) : failedOnce;
+for (const name of failedOnce.filter((each) => !failed.includes(each))) console.log(`wavers: examples/${name}`);
 const count = wanted.length === 0 ? present.length : wanted.length;
 console.log(
   `examples: ${count - failed.length} ran, ${failed.length} failed${failed.map((name) => ` ${name}`).join('')}`,

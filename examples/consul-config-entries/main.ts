@@ -1,12 +1,11 @@
 // Routers, splitters and resolvers of Consul, written with its own tool and executed in the client: no proxy anywhere.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createGraylane } from 'graylane';
 import { obtainConsul } from '../../test/support/consul/obtain';
 import { startConsul } from '../../test/support/consul/start';
-import { charge, createPaymentsClient, expectThat, startPaymentsServer } from '../shared/payments';
+import { charge, createPaymentsClient, expectThat, startPaymentsServer, waitFor } from '../shared/payments';
 
 const DATACENTERS = ['dc1', 'dc2'] as const;
 
@@ -65,14 +64,6 @@ async function main(): Promise<void> {
 async function writeEntry(address: string, kind: string): Promise<void> {
   const file = join(__dirname, 'entries', `${kind}.hcl`);
   await promisify(execFile)(await obtainConsul(), ['config', 'write', `-http-addr=${address}`, file]);
-}
-
-async function waitFor(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error('it did not come about within 10 s');
-    await sleep(20);
-  }
 }
 
 main().catch((error: unknown) => {

@@ -2,9 +2,15 @@
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createGraylane } from 'graylane';
-import { charge, createPaymentsClient, expectThat, type PaymentsClient, startPaymentsServer } from '../shared/payments';
+import {
+  charge,
+  createPaymentsClient,
+  expectThat,
+  type PaymentsClient,
+  startPaymentsServer,
+  waitFor,
+} from '../shared/payments';
 
 async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'graylane-policy-'));
@@ -53,14 +59,6 @@ async function main(): Promise<void> {
 async function canaryPercent(client: PaymentsClient): Promise<number> {
   const replies = await Promise.all(Array.from({ length: 1_000 }, () => charge(client)));
   return replies.filter((reply) => reply.version === 'canary').length / 10;
-}
-
-async function waitFor(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error('the file was not read again within 10 s');
-    await sleep(20);
-  }
 }
 
 main().catch((error: unknown) => {

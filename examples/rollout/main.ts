@@ -1,12 +1,11 @@
 // A canary is raised step by step and becomes stable; the next one fails and is taken back. The controller does both by itself.
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createGraylane } from 'graylane';
 import { startConsul } from '../../test/support/consul/start';
 import { serveFigures } from '../shared/attempt-figures';
 import { runGraylane } from '../shared/graylane-command';
-import { expectThat } from '../shared/payments';
+import { expectThat, waitFor } from '../shared/payments';
 import { startVersion } from './fleet';
 import { startTraffic } from './traffic';
 
@@ -46,9 +45,8 @@ async function main(): Promise<void> {
     (await run('rollout', 'run', '--once', 'payments', '--config', '-')) === 0,
     'v2 reached 100 %: the controller ended with 0',
   );
-  await sleep(500);
-  const served = [...traffic.versions()].join(' ').replaceAll(',', ': ');
-  expectThat(traffic.versions().get('v2') === 100, `of the last 100 calls ${served}`);
+  await waitFor(() => traffic.versions().get('v2') === 100);
+  console.log('ok   v2 answered each of the last 100 calls');
   expectThat(traffic.lost === 0, `${traffic.lost} of ${traffic.ended.length} calls lost`);
 
   const before = traffic.ended.length;
@@ -57,8 +55,8 @@ async function main(): Promise<void> {
   await run('rollout', 'start', 'payments', '--file', file('rollout.yaml'));
   const code = await run('rollout', 'run', '--once', 'payments', '--config', '-');
   expectThat(code === 3, `v3 fails one call in ten: it was taken back, the controller ended with ${code}`);
-  await sleep(500);
-  expectThat(traffic.versions().get('v2') === 100, 'v2 has all calls again');
+  await waitFor(() => traffic.versions().get('v2') === 100);
+  console.log('ok   v2 has all calls again');
   const { lost, ended } = traffic;
   expectThat(lost > 0 && lost < 100, `${lost} of ${ended.length - before} calls lost until then`);
   await run('policy', 'log', 'payments', '--limit', '1');

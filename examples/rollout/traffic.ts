@@ -24,7 +24,7 @@ export function startTraffic(graylane: Graylane): Traffic {
     const observe = (report: EndedCall['report']): void => void ended.push({ endedAtMs: Date.now(), report });
     const labels = { 'x-user-id': `u-${Math.floor(Math.random() * USERS)}` };
     graylane.with({ observe }, () =>
-      client.charge({ order: 'o-1' }, graylane.metadata(labels), { deadline: Date.now() + 2_000 }, (error, reply) => {
+      client.charge({ order: 'o-1' }, graylane.metadata(labels), { deadline: Date.now() + 10_000 }, (error, reply) => {
         if (error !== null) lost += 1;
         answered.push(reply?.version ?? 'lost');
       }),

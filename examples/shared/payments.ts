@@ -1,5 +1,6 @@
 // The sample service of proto/payments.proto, as the examples serve it and call it. What Graylane adds is in their main files.
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
@@ -53,10 +54,10 @@ export function createPaymentsClient(target: string, options: grpc.ClientOptions
   return new Payments(target, grpc.credentials.createInsecure(), options) as unknown as PaymentsClient;
 }
 
-/** One call as a promise, with a deadline of 2 s. */
+/** One call as a promise, with a deadline of 10 s: an example may have a busy machine. */
 export function charge(client: PaymentsClient, metadata: grpc.Metadata = new grpc.Metadata()): Promise<ChargeReply> {
   return new Promise((resolve, reject) => {
-    client.charge({ order: 'o-1' }, metadata, { deadline: Date.now() + 2_000 }, (error, reply) => {
+    client.charge({ order: 'o-1' }, metadata, { deadline: Date.now() + 10_000 }, (error, reply) => {
       if (error !== null || reply === undefined) reject(error ?? new Error('no reply'));
       else resolve(reply);
     });
@@ -111,6 +112,15 @@ export async function startPaymentsServer(
     );
   });
   return { host, port, stop: () => new Promise((resolve) => server.tryShutdown(() => resolve())) };
+}
+
+/** Waits until a condition holds; throws after 15 s. */
+export async function waitFor(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 15_000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not within 15 s: ${condition}`);
+    await sleep(20);
+  }
 }
 
 /** Ends the example with exit code 1 unless `holds`: an example that stops showing what it says must be noticed. */
