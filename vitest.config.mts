@@ -2,10 +2,14 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * Run last and alone: one holds processor time to a bar, and one takes the processor time of the others. What holds a time to a
- * bar measures something beside it in the same seconds, and needs no quiet.
+ * Run last and alone: two hold processor time or the event loop to a bar, and one takes the processor time of the others. What
+ * holds a time to a bar measures something beside it in the same seconds, and needs no quiet.
  */
-const timed = ['test/integration/cli/start-up.test.ts', 'test/field/outcomes/busy-loop.test.ts'];
+const timed = [
+  'test/integration/cli/start-up.test.ts',
+  'test/field/outcomes/busy-loop.test.ts',
+  'test/soak/churn.test.ts',
+];
 
 /** Tests that take minutes: `npm run test:long`. A slice of each runs with the others. */
 const long = ['test/**/*.long.test.ts'];
