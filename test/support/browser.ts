@@ -32,8 +32,12 @@ export function useBrowser(): { open(url: string, options?: PageOptions): Promis
   let browser: Promise<Browser> | undefined;
   const contexts: BrowserContext[] = [];
   const complaints: string[] = [];
-  afterEach(async () => {
-    for (const context of contexts.splice(0)) await context.close();
+  afterEach(async ({ task }) => {
+    const isFailed = task.result?.state === 'fail';
+    for (const context of contexts.splice(0)) {
+      if (isFailed) for (const page of context.pages()) console.log(await shownOn(page));
+      await context.close();
+    }
     // What a page complains about, such as a policy that it breaks, is a fault of ours.
     expect(complaints.splice(0)).toEqual([]);
   });
@@ -55,6 +59,12 @@ export function useBrowser(): { open(url: string, options?: PageOptions): Promis
       return page;
     },
   };
+}
+
+/** What a page shows when its test fails. */
+async function shownOn(page: Page): Promise<string> {
+  const text = await page.evaluate('document.body.innerText').catch((error: unknown) => String(error));
+  return `${page.url()} shows:\n${String(text).slice(0, 4_000)}`;
 }
 
 /** Serious and critical findings of axe about what the page shows now. */

@@ -6,7 +6,8 @@ import { queryPrometheusRange, type Range, type Series } from '../../ops/prometh
 import { CommandError } from '../command';
 import { shownUrl, withoutCredentials } from '../fetch-json';
 
-const DEFAULT_MINUTES = 60;
+/** Of steps of 8 s: a canary that has just begun is seen at the next look. */
+const DEFAULT_MINUTES = 15;
 const MOST_MINUTES = 7 * 24 * 60;
 const POINTS = 120;
 const LEAST_STEP_SECONDS = 5;

@@ -61,7 +61,7 @@ export function FleetTab({ service }: { readonly service: string }) {
 const RANGES = [15, 60, 360, 1440];
 
 function ChartsCard({ service }: { readonly service: string }) {
-  const [minutes, setMinutes] = useState('60');
+  const [minutes, setMinutes] = useState('15');
   const path = ofService(service, `charts?minutes=${minutes}`);
   const { told: answer, refused } = useAsked<ServiceCharts | null>(path, LOOK_MS);
   const policy = useAsked<PolicyTold>(ofService(service, 'policy')).told?.result;
