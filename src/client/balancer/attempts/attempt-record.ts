@@ -361,7 +361,8 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
     const isOwn = OWN_ENDINGS.some((own) => details.startsWith(own));
     // Subscriptions end by plan.
     if (isOwn && isStream) return 'neutral';
-    if (outcome === 'success' || outcome === 'less') return 'answered';
+    if (outcome === 'success') return 'answered';
+    // What is turned away at once says nothing of the calls that the server works on.
     if (outcome !== 'neutral') return 'failure';
     return this.#ending === 'answered' && !isOwn ? 'answered' : 'neutral';
   }

@@ -7,7 +7,7 @@ import { Suspicion } from './suspicion';
 
 /**
  * `success`: a good answer, OK with a single message, or a stream that ended OK. `answered`: the server answered
- * otherwise, with an error of any code. `failure`: it did not, or its breaker counts it so.
+ * otherwise, with an error of any code. `failure`: it did not, or turned the call away, or its breaker counts it so.
  */
 export type LoadOutcome = 'success' | 'answered' | 'failure' | 'neutral';
 
@@ -22,6 +22,8 @@ const MAX_SAMPLE_MS = 10_000;
 const MAX_FAILURE_FACTOR = 10;
 const SUSPECT_FLOOR_MS = 100;
 const SUSPECT_FACTOR = 10;
+/** The same of a method that nobody has answered yet. */
+const UNKNOWN_SUSPECT_MS = 1_000;
 const STALL_MS = 300;
 /** A living peer has answered a ping by then. */
 const PROOF_MS = 500;
@@ -226,7 +228,8 @@ export class EndpointLoad {
     for (let link = this.unanswered; link !== undefined && link !== this.calls; link = link.next) {
       const ageMs = nowMs - link.startedAtMs;
       if (ageMs <= SUSPECT_FLOOR_MS) return false;
-      if (ageMs > SUSPECT_FACTOR * this.usualOf(link.time)) return true;
+      const usualMs = this.usualOf(link.time);
+      if (ageMs > (usualMs > 0 ? SUSPECT_FACTOR * usualMs : UNKNOWN_SUSPECT_MS)) return true;
     }
     return false;
   }
@@ -323,7 +326,7 @@ export class EndpointLoad {
     const tookMs = nowMs - attempt.startedAtMs;
     const { usualMs } = attempt.time;
     if (attempt.lasts) this.failedLasting.failed(tookMs, usualMs > 0 ? usualMs : FAILED_STREAM_MS, nowMs);
-    else this.failedCalls.failed(tookMs, usualMs, nowMs);
+    else this.failedCalls.failed(tookMs, usualMs > 0 ? usualMs : LONG_MS, nowMs);
     if (attempt.isStream) return;
     const sample = Math.min(multiple(tookMs, usualMs), MAX_FAILURE_FACTOR * this.slowness, MAX_SLOWNESS);
     if (usualMs > 0 && sample > this.slowness && !this.isDistorted(attempt, nowMs)) this.learn(sample, nowMs);

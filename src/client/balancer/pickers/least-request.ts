@@ -54,12 +54,11 @@ export class LeastRequestPicker implements PoolPicker, Drawing {
     return best;
   }
 
-  /** Of two of the same weight. Of two that are idle and alike, the one that was picked longer ago. */
+  /** Of two of the same weight, and two suspects. Of two that are idle and alike, the one that was picked longer ago. */
   private betterOf(first: number, second: number): number {
     const a = this.loads[first] as EndpointLoad;
     const b = this.loads[second] as EndpointLoad;
-    if (b.isSuspect) return first;
-    if (a.isSuspect) return second;
+    if (a.isSuspect !== b.isSuspect) return b.isSuspect ? first : second;
     const costA = (a.busy + 1) * this.slowness(a, b);
     const costB = (b.busy + 1) * this.slowness(b, a);
     if (costB !== costA || a.busy > 0) return costB < costA ? second : first;
@@ -129,8 +128,7 @@ export class LeastRequestPicker implements PoolPicker, Drawing {
   private isSecondBetter(first: number, second: number): boolean {
     const a = this.loads[first] as EndpointLoad;
     const b = this.loads[second] as EndpointLoad;
-    if (b.isSuspect) return false;
-    if (a.isSuspect) return true;
+    if (a.isSuspect !== b.isSuspect) return a.isSuspect;
     return this.isCheaper(first, second, a.busy, b.busy);
   }
 

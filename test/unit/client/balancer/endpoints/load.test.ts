@@ -149,6 +149,16 @@ describe('Peak-EWMA', () => {
     expect(load.slowness).toBe(200);
   });
 
+  it('counts a failure among the calls in flight for a while, also where no call of its method has been answered', () => {
+    const load = new EndpointLoad();
+    const attempt = new AttemptLink(new MethodTime());
+    load.attemptStarted(attempt, 0);
+    load.attemptEnded(attempt, 1, 'failure');
+    expect(load.busy).toBe(1);
+    load.sweep(1_000);
+    expect(load.busy).toBe(0);
+  });
+
   it('knows nothing after failures alone, so that a failing endpoint cannot look fast', () => {
     const load = new EndpointLoad();
     for (let nowMs = 0; nowMs < 1000; nowMs += 10) {
@@ -184,6 +194,20 @@ describe('a suspect', () => {
     // Told at the next sweep, since pools left it out until they hear of it.
     expect(load.sweep(1301)).toBe(true);
     expect(load.sweep(1401)).toBe(false);
+  });
+
+  it('is not cleared by a call that is turned away: that says nothing of those that it works on', () => {
+    const load = answering(20, 1000);
+    load.attemptStarted(new AttemptLink(), 1000);
+    expect(load.sweep(1201)).toBe(true);
+    const turnedAway = new AttemptLink();
+    load.attemptStarted(turnedAway, 1201);
+    load.attemptEnded(turnedAway, 1202, 'failure');
+    expect(load.isSuspect).toBe(true);
+    const refused = new AttemptLink();
+    load.attemptStarted(refused, 1203);
+    load.attemptEnded(refused, 1204, 'answered');
+    expect(load.isSuspect).toBe(false);
   });
 
   it('is found behind a silent stream that is older than the last response', () => {

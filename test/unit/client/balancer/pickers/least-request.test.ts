@@ -54,6 +54,19 @@ describe('least_request', () => {
     expect(worstDeviation(window?.calls ?? [], weights)).toBeLessThan(0.05);
   });
 
+  it.each([
+    [1, 1, 1],
+    [1, 1.5, 2],
+  ])('of suspects, all of them, still takes the one with fewer calls: weights %j', (...weights) => {
+    const random = seededRandom(7);
+    const ready = connectionsOf(weights);
+    for (const { endpoint } of ready) endpoint.load.doubt(0);
+    for (let call = 0; call < 20; call += 1) ready[0]?.endpoint.load.attemptStarted(new AttemptLink(), 0);
+    const counts = countPicks(pickerFor('least_request', ready, random), ready, firstTry(random), 1_000);
+    // By chance it is a third, or two ninths.
+    expect(counts[0]).toBeLessThan(50);
+  });
+
   it('with more choices finds the idle one more often, and still picks only members', () => {
     const weights = Array.from({ length: 8 }, () => 1);
     const idleShare = (choices: number): number => {
