@@ -6,12 +6,6 @@ const LEAST = 0.02;
 const PRIOR = 2;
 /** Standard deviations by which an endpoint must turn away more than its peers do. */
 const DEVIATIONS = 2;
-/**
- * Where peers turn away this part themselves, there is little to be had from them: what moves must be shown the better, as
- * it stays moved when the load has fallen.
- */
-const ROOM = 0.25;
-const DEVIATIONS_WITHOUT_ROOM = 4;
 /** What a period's attempts count for in the next: where there are few of them, one period shows nothing. */
 const MEMORY = 0.5;
 /** Growth in a period: near where it turned calls away lately, and later. */
@@ -103,8 +97,7 @@ export class Share {
     // How far two parts lie from one another by chance, where both come from the same: the two-proportion z-test.
     const part = shed / (accepted + shed);
     const deviation = Math.sqrt(part * (1 - part) * (1 / own + 1 / others));
-    const needed = usual < ROOM ? DEVIATIONS : DEVIATIONS_WITHOUT_ROOM;
-    return this.recentShed / own - usual > needed * deviation ? Math.max(0, excess) : 0;
+    return this.recentShed / own - usual > DEVIATIONS * deviation ? Math.max(0, excess) : 0;
   }
 
   #set(factor: number): boolean {
