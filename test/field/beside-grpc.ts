@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { createGraylane, type Graylane, type PolicyDocument } from '../../src/index';
 import { type PaymentsClient, paymentsClient } from '../support/payments';
+import { untilReady } from '../support/until-ready';
 import { type Cell, MAX_ATTEMPTS, type Retry } from './cells';
 import { type FaultService, startFaultService } from './fault-service';
 import { type Seen, watchCall } from './watched-call';
@@ -125,12 +126,6 @@ function openGrpc({ host, ports }: FaultService, { retry }: Cell): Opened {
     ready: () => untilReady(client),
     close: async () => client.close(),
   };
-}
-
-function untilReady(client: PaymentsClient): Promise<void> {
-  return new Promise((resolve, reject) =>
-    client.waitForReady(Date.now() + 10_000, (error) => (error === undefined ? resolve() : reject(error))),
-  );
 }
 
 function channelOptions({ isDisabled }: Retry): grpc.ChannelOptions {

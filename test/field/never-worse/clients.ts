@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { createGraylane, type PolicyDocument } from '../../../src/index';
 import type { Algorithm } from '../../../src/policy/document';
+import { untilReady } from '../../support/until-ready';
 import { ALGORITHMS } from './scenes';
 import { NeverWorseClient } from './service';
 
@@ -63,10 +64,7 @@ function openPlain(ports: readonly number[]): Caller {
   return {
     name: PLAIN,
     client,
-    ready: () =>
-      new Promise((resolve, reject) =>
-        client.waitForReady(Date.now() + READY_MS, (error) => (error === undefined ? resolve() : reject(error))),
-      ),
+    ready: () => untilReady(client, READY_MS),
     close: async () => client.close(),
   };
 }

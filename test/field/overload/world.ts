@@ -2,6 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { createGraylane, type Graylane, type PolicyDocument } from '../../../src/index';
 import { closeAfterEach, pause } from '../../support/closers';
 import { rawMethod } from '../../support/raw-method';
+import { untilReady } from '../../support/until-ready';
 
 const METHOD = rawMethod('/field.Work/Do');
 const DEFINITION = { do: METHOD };
@@ -140,9 +141,7 @@ export function plainWork(): (ports: readonly number[], retryableStatusCodes?: r
     };
     const target = `ipv4:${ports.map((port) => `127.0.0.1:${port}`).join(',')}`;
     const client = closing(clientOf(target, { 'grpc.service_config': JSON.stringify(config) }), (one) => one.close());
-    await new Promise<void>((resolve, reject) => {
-      client.waitForReady(Date.now() + 10_000, (error) => (error === undefined ? resolve() : reject(error)));
-    });
+    await untilReady(client);
     return workOf(client);
   };
 }

@@ -159,9 +159,3 @@ function keysOf(metadata: grpc.Metadata): string {
   const keys = Object.keys(metadata.getMap()).filter((key) => key !== 'date');
   return keys.sort().join();
 }
-
-export function untilReady(client: Client): Promise<void> {
-  return new Promise((resolve, reject) =>
-    client.waitForReady(Date.now() + 10_000, (error) => (error === undefined ? resolve() : reject(error))),
-  );
-}

@@ -4,7 +4,8 @@ import { finished, pipeline, Writable } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { closeAfterEach } from '../../support/closers';
-import { type Client, type ClientCall, openClient, untilReady } from './caller';
+import { untilReady } from '../../support/until-ready';
+import { type Client, type ClientCall, openClient } from './caller';
 import {
   DEFINITION,
   failWith,

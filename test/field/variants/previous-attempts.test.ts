@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
 import { closeAfterEach } from '../../support/closers';
-import { begin, openClient, untilReady } from './caller';
+import { untilReady } from '../../support/until-ready';
+import { begin, openClient } from './caller';
 import { startService } from './service';
 
 const REFUSED_STREAM = 7;

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { isLong, sliceOf } from '../../support/slice';
-import { openClient, untilReady, WAYS, type Way } from './caller';
+import { untilReady } from '../../support/until-ready';
+import { openClient, WAYS, type Way } from './caller';
 import { KINDS, type Kind, startService } from './service';
 import { VARIANTS, type Variant } from './variants';
 

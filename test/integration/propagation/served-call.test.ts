@@ -10,6 +10,7 @@ import { heapKb } from '../../support/cost';
 import { startDoor } from '../../support/door';
 import { printFact } from '../../support/figure';
 import { charge, Payments, type PaymentsClient, paymentsClient, startPaymentsServer } from '../../support/payments';
+import { untilReady } from '../../support/until-ready';
 
 const { CANCELLED, DEADLINE_EXCEEDED, OK } = grpc.status;
 const KINDS = Object.keys(CALL_KINDS) as CallKind[];
@@ -96,13 +97,6 @@ async function startMiddle(
 function open(port: number): Graylane {
   const instances = { payments: [{ address: '127.0.0.1', port }] };
   return closing(createGraylane({ instances, logger: silent, closeTimeoutMs: 0 }), (one) => one.close());
-}
-
-/** A short deadline is to be over in the handler, and not before the call came there. */
-async function connected(client: PaymentsClient): Promise<void> {
-  await new Promise<void>((resolve, reject) =>
-    client.waitForReady(Date.now() + 10_000, (error) => (error === undefined ? resolve() : reject(error))),
-  );
 }
 
 /** Status of a call of one kind made through `client`, with a deadline where one is given. */
@@ -228,7 +222,8 @@ describe('a call made for a served one', () => {
       }),
       options,
     );
-    await connected(caller);
+    // The deadline is to be over in the handler, and not before the call came there.
+    await untilReady(caller);
     caller.charge({}, new grpc.Metadata(), { deadline: Date.now() + (isMargin ? 20_000 : 500) }, () => {});
     await expect.poll(() => statuses.length).toBe(KINDS.length);
     for (const { code, details } of statuses) {
@@ -272,7 +267,8 @@ describe('a call made for a served one', () => {
     const { caller } = await startMiddle(leaf.port, (_, next) => ({
       charge: async () => statuses.push(await statusOf(next, 'charge', { interceptors: [late] })),
     }));
-    await connected(caller);
+    // The deadline is to be over in the handler, and not before the call came there.
+    await untilReady(caller);
     caller.charge({}, new grpc.Metadata(), { deadline: Date.now() + 500 }, () => {});
     await expect.poll(() => statuses).toMatchObject([{ code: DEADLINE_EXCEEDED }]);
     expect(leaf.calls).toBe(0);

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { type Criticality, type LoadSheddingOptions, loadShedding } from '../../../src/server';
 import { closeAfterEach } from '../../support/closers';
 import { printFact } from '../../support/figure';
+import { untilReady } from '../../support/until-ready';
 import { BURN } from './burn';
 
 const WORK_MS = 20;
@@ -76,9 +77,7 @@ function answered(answers: readonly Answer[], criticality?: Criticality): number
 async function clientOf(port: number): Promise<Burn> {
   const made = new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure()) as unknown as Burn;
   const client = closing(made, (it) => it.close());
-  await new Promise<void>((resolve, reject) =>
-    client.waitForReady(Date.now() + 10_000, (error) => (error === undefined ? resolve() : reject(error))),
-  );
+  await untilReady(client);
   return client;
 }
 

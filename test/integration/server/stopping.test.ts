@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DrainableServer, drainServer, registerInstance, stopOnSignals } from '../../../src/server';
 import { closeAfterEach, pause } from '../../support/closers';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../../support/consul/start';
-import { charge, Payments, type PaymentsClient, paymentsClient } from '../../support/payments';
+import { charge, Payments, paymentsClient } from '../../support/payments';
+import { untilReady } from '../../support/until-ready';
 import { startHealthyServer } from './grpc-server';
 import { startInstance } from './instance-process';
 
@@ -99,18 +100,12 @@ const SERVERS: Readonly<Record<string, (delayMs: number) => Promise<{ server: Dr
   },
 };
 
-/** So that a call is at the server soon after it has begun, on a busy machine too. */
-function connected(client: PaymentsClient): Promise<void> {
-  return new Promise((resolve, reject) =>
-    client.waitForReady(Date.now() + 10_000, (error) => (error === undefined ? resolve() : reject(error))),
-  );
-}
-
 describe.each(Object.entries(SERVERS))('draining a server of %s', (_, start) => {
   it('lets the call in flight end, takes no new one, and says whether it was cut off', async () => {
     const quick = await start(700);
     const client = closing(paymentsClient(`127.0.0.1:${quick.port}`), (one) => one.close());
-    await connected(client);
+    // A call is at the server soon after it has begun, on a busy machine too.
+    await untilReady(client);
     const inFlight = charge(client);
     await pause(150);
     expect(await drainServer({ server: quick.server, settleMs: 0 })).toEqual({ drained: true });
@@ -119,7 +114,7 @@ describe.each(Object.entries(SERVERS))('draining a server of %s', (_, start) => 
 
     const stuck = await start(5_000);
     const other = closing(paymentsClient(`127.0.0.1:${stuck.port}`), (one) => one.close());
-    await connected(other);
+    await untilReady(other);
     charge(other).catch(() => {});
     await pause(150);
     expect(await drainServer({ server: stuck.server, settleMs: 0, graceMs: 100 })).toEqual({ drained: false });
