@@ -352,8 +352,8 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
 
   /**
    * What it says of its endpoint's load. An error of the server's own is never neutral here, though its breaker may
-   * find it so: what answers at once with an error must not look free. A good answer to a call with a single response
-   * has brought one message.
+   * find it so: what answers at once with an error must not look free. What is turned away says nothing of the calls
+   * that the server works on. A good answer to a call with a single response has brought one message.
    */
   #loadOutcome(outcome: Outcome): LoadOutcome {
     const { code, details, isStream } = this;
@@ -362,7 +362,6 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
     // Subscriptions end by plan.
     if (isOwn && isStream) return 'neutral';
     if (outcome === 'success') return 'answered';
-    // What is turned away at once says nothing of the calls that the server works on.
     if (outcome !== 'neutral') return 'failure';
     return this.#ending === 'answered' && !isOwn ? 'answered' : 'neutral';
   }

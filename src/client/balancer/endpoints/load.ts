@@ -325,8 +325,9 @@ export class EndpointLoad {
   private failed(attempt: AttemptLink, nowMs: number): void {
     const tookMs = nowMs - attempt.startedAtMs;
     const { usualMs } = attempt.time;
-    if (attempt.lasts) this.failedLasting.failed(tookMs, usualMs > 0 ? usualMs : FAILED_STREAM_MS, nowMs);
-    else this.failedCalls.failed(tookMs, usualMs > 0 ? usualMs : LONG_MS, nowMs);
+    const unknownMs = attempt.lasts ? FAILED_STREAM_MS : LONG_MS;
+    const failures = attempt.lasts ? this.failedLasting : this.failedCalls;
+    failures.failed(tookMs, usualMs > 0 ? usualMs : unknownMs, nowMs);
     if (attempt.isStream) return;
     const sample = Math.min(multiple(tookMs, usualMs), MAX_FAILURE_FACTOR * this.slowness, MAX_SLOWNESS);
     if (usualMs > 0 && sample > this.slowness && !this.isDistorted(attempt, nowMs)) this.learn(sample, nowMs);

@@ -90,14 +90,14 @@ export class Share {
     if (this.lastShed === 0) return 0;
     const own = this.recentAccepted + this.recentShed;
     const others = accepted + shed - own;
+    const part = this.recentShed / (own + PRIOR);
     // Nothing is known of peers that were not asked.
-    const usual = others < 1 ? 0 : (shed - this.recentShed) / others;
-    const excess = this.recentShed / (own + PRIOR) - usual;
-    if (others < 1) return excess;
+    if (others < 1) return part;
+    const usual = (shed - this.recentShed) / others;
     // How far two parts lie from one another by chance, where both come from the same: the two-proportion z-test.
-    const part = shed / (accepted + shed);
-    const deviation = Math.sqrt(part * (1 - part) * (1 / own + 1 / others));
-    return this.recentShed / own - usual > DEVIATIONS * deviation ? Math.max(0, excess) : 0;
+    const pooled = shed / (accepted + shed);
+    const deviation = Math.sqrt(pooled * (1 - pooled) * (1 / own + 1 / others));
+    return this.recentShed / own - usual > DEVIATIONS * deviation ? Math.max(0, part - usual) : 0;
   }
 
   #set(factor: number): boolean {
