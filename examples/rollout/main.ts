@@ -45,8 +45,9 @@ async function main(): Promise<void> {
     (await run('rollout', 'run', '--once', 'payments', '--config', '-')) === 0,
     'v2 reached 100 %: the controller ended with 0',
   );
-  await waitFor(() => traffic.versions().get('v2') === 100);
-  console.log('ok   v2 answered each of the last 100 calls');
+  const isAllOfV2 = (): boolean => traffic.versions().get('v2') === 100;
+  await waitFor(isAllOfV2);
+  expectThat(isAllOfV2(), 'v2 answered each of the last 100 calls');
   expectThat(traffic.lost === 0, `${traffic.lost} of ${traffic.ended.length} calls lost`);
 
   const before = traffic.ended.length;
@@ -55,8 +56,8 @@ async function main(): Promise<void> {
   await run('rollout', 'start', 'payments', '--file', file('rollout.yaml'));
   const code = await run('rollout', 'run', '--once', 'payments', '--config', '-');
   expectThat(code === 3, `v3 fails one call in ten: it was taken back, the controller ended with ${code}`);
-  await waitFor(() => traffic.versions().get('v2') === 100);
-  console.log('ok   v2 has all calls again');
+  await waitFor(isAllOfV2);
+  expectThat(isAllOfV2(), 'v2 has all calls again');
   const { lost, ended } = traffic;
   expectThat(lost > 0 && lost < 100, `${lost} of ${ended.length - before} calls lost until then`);
   await run('policy', 'log', 'payments', '--limit', '1');
