@@ -1,14 +1,17 @@
 import { defined } from '../../base/defined';
-import type { ConsulClient } from '../../consul/client';
 import { measureRollout } from '../../ops/rollout/analysis/measure-rollout';
 import { type MeasureCalls, MeasureError } from '../../ops/rollout/analysis/subset-metrics';
 import { isJudgedByClients, needsCallMetrics } from '../../ops/rollout/collector/announcer';
-import { type Collecting, type CollectingOptions, startCollecting } from '../../ops/rollout/collector/collecting';
+import {
+  type Collecting,
+  openReportPort,
+  type ReportPort,
+  type ReportPortOptions,
+} from '../../ops/rollout/collector/collecting';
 import { type ControllerConfig, NO_CONFIG } from '../../ops/rollout/config/controller-config';
 import { parseControllerConfig } from '../../ops/rollout/config/parse-controller-config';
 import { createDeployer } from '../../ops/rollout/deployment/nomad';
 import { createGateKeeper } from '../../ops/rollout/gates/ask-gate';
-import type { Lease } from '../../ops/rollout/lease';
 import { notify } from '../../ops/rollout/notify';
 import type { RolloutContext } from '../../ops/rollout/reconcile';
 import { CommandError, codeOf } from '../command';
@@ -127,17 +130,16 @@ export function hasConsole({ console: given, consoleReadOnly, ...flags }: Listen
  */
 export async function listenForReports(
   { listen, advertise }: ListenFlags,
-  place: { readonly client: ConsulClient; readonly lease: Lease; readonly datacenter: string | undefined },
   io: CommandIo,
-  others?: CollectingOptions['others'],
-): Promise<Collecting | undefined> {
+  others?: ReportPortOptions['others'],
+): Promise<ReportPort | undefined> {
   if (listen === undefined) return undefined;
   try {
-    const collecting = await startCollecting({ ...listen, ...defined({ advertise, others }), ...place });
+    const port = await openReportPort({ ...listen, ...defined({ advertise, others }) });
     const told = advertise === undefined ? '' : `; clients are told ${advertise}`;
-    io.note(`graylane: listens at ${collecting.address}${told}`);
-    if (others !== undefined) io.note(`graylane: the console is at ${collecting.address}/`);
-    return collecting;
+    io.note(`graylane: listens at ${port.address}${told}`);
+    if (others !== undefined) io.note(`graylane: the console is at ${port.address}/`);
+    return port;
   } catch (error) {
     const place = `${listen.host}:${listen.port}`;
     const message = `--listen: ${place}: ${codeOf(error)} (expected: a free address of this host)`;

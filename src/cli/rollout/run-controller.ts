@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { systemClock } from '../../base/clock';
 import { defined } from '../../base/defined';
 import { systemRandom } from '../../base/random';
-import type { Collecting, CollectingOptions } from '../../ops/rollout/collector/collecting';
+import type { ReportPort, ReportPortOptions } from '../../ops/rollout/collector/collecting';
 import { type ControllerOptions, type ControllerWatch, runController, runRollout } from '../../ops/rollout/controller';
 import { openLease, SESSION_TTL_SECONDS } from '../../ops/rollout/lease';
 import type { RolloutRecord, Transition } from '../../ops/rollout/record';
@@ -46,37 +46,40 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
   await withStore(flags, io, async (session) => {
     checkDatacenters(flags, session.datacenters);
     const setUp = {
-      flags,
       ttlSeconds,
       config,
       name: `${await session.author()} (pid ${process.pid} on ${hostname()})`,
     };
-    const leading = session.datacenters.map((datacenter) =>
-      withController(session, datacenter, { ...setUp, flags }, io, async (options) => {
-        if (flags.once === true && only !== undefined) {
-          finish(only, await runRollout(only, options, true), io);
-        } else if (services.length === 0) await runController(options);
-        else await Promise.all(services.map((service) => runRollout(service, options, false)));
-      }),
-    );
-    const isOfOneElsewhere = session.datacenters.length === 1 && session.datacenters[0] !== undefined;
-    if (services.length === 0 && !isOfOneElsewhere) leading.push(leadWaves(session, setUp, io));
-    await Promise.all(leading);
+    const port = await listenForReports(flags, io, await consoleOf(flags, io));
+    try {
+      const leading = session.datacenters.map((datacenter) =>
+        withController(session, datacenter, { ...setUp, port }, io, async (options) => {
+          if (flags.once === true && only !== undefined) {
+            finish(only, await runRollout(only, options, true), io);
+          } else if (services.length === 0) await runController(options);
+          else await Promise.all(services.map((service) => runRollout(service, options, false)));
+        }),
+      );
+      const isOfOneElsewhere = session.datacenters.length === 1 && session.datacenters[0] !== undefined;
+      if (services.length === 0 && !isOfOneElsewhere) leading.push(leadWaves(session, setUp, io));
+      await Promise.all(leading);
+    } finally {
+      await port?.close();
+    }
   });
 }
 
-/** Throws a CommandError for flags that are of one datacenter. */
-function checkDatacenters({ once, listen }: RunFlags, datacenters: StoreSession['datacenters']): void {
-  const [flag] = [once === true ? '--once' : [], listen === undefined ? [] : '--listen'].flat();
-  if (flag === undefined || datacenters.length === 1) return;
-  throw new CommandError(2, `${flag}: with ${datacenters.length} datacenters (expected: one)`, 'run one for each');
+/** Throws a CommandError for a flag that is of one datacenter. */
+function checkDatacenters({ once }: RunFlags, { length }: StoreSession['datacenters']): void {
+  if (once !== true || length === 1) return;
+  throw new CommandError(2, `--once: with ${length} datacenters (expected: one)`, 'run one for each');
 }
 
 /** Runs `work` with a session of the datacenter, which ends with it. */
 async function withController(
   session: StoreSession,
   datacenter: string | undefined,
-  { flags, ttlSeconds, config, name }: ControllerSetUp & { readonly flags: RunFlags },
+  { ttlSeconds, config, name, port }: ControllerSetUp & { readonly port: ReportPort | undefined },
   io: CommandIo,
   work: (options: ControllerOptions) => Promise<void>,
 ): Promise<void> {
@@ -84,9 +87,8 @@ async function withController(
   const { client } = connection;
   const { env, interrupted: signal } = io;
   const lease = openLease({ client, name: 'graylane rollout', ttlSeconds, datacenter });
-  let collecting: Collecting | undefined;
+  const collecting = port?.collect({ client, lease, datacenter });
   try {
-    collecting = await listenForReports(flags, { client, lease, datacenter }, io, await consoleOf(flags, io));
     const stores = { connection, policies, rollouts: session.rolloutsIn(datacenter) };
     const deps = createRolloutContext(stores, { name, env, signal, config, collecting });
     const printed = printing(datacenter, io);
@@ -100,7 +102,7 @@ async function withController(
 }
 
 /** Loaded only where it is asked for. */
-async function consoleOf(flags: ListenFlags & ConsulFlags, io: CommandIo): Promise<CollectingOptions['others']> {
+async function consoleOf(flags: ListenFlags & ConsulFlags, io: CommandIo): Promise<ReportPortOptions['others']> {
   if (!hasConsole(flags)) return undefined;
   const { consoleHandler } = await import('../console/run-console.js');
   const { consul, tokenFile, consoleHost: allowHost, consoleReadOnly: readOnly } = flags;

@@ -43,7 +43,7 @@ export async function openCandidateRun(options: CandidateRunOptions): Promise<Ca
   const heardWithinMs = (await isFirstCandidate(place)) ? FIRST_HEARD_WITHIN_MS : HEARD_WITHIN_MS;
   const id = randomBytes(12).toString('base64url');
   const collector = new CandidateCollector(place.service, id);
-  const listener = await startListener({ host, port, reports: collector, metrics: () => '' });
+  const listener = await startListener({ host, port, takers: [collector], metrics: () => '' });
   const address = `http://${hostAndPort(host, listener.port)}`;
   const { client } = place;
   const lease = openLease({ client, name: `graylane policy ${kind}`, ttlSeconds: SESSION_TTL_SECONDS.default });

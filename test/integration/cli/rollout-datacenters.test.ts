@@ -48,7 +48,6 @@ describe('graylane rollout --dc', { timeout: 60_000 }, () => {
   it.each([
     [['start', 'one', '--weights', '5', '--dc', 'dc1,dc2'], /--dc: dc1, dc2 \(expected: one datacenter/],
     [['run', '--once', 'one', '--dc', 'dc1,dc2'], /--once: with 2 datacenters \(expected: one\)/],
-    [['run', '--listen', '127.0.0.1:0', '--dc', 'all'], /--listen: with 2 datacenters \(expected: one\)/],
   ])('%s is refused', async (args, message) => {
     const { code, stderr } = await world.run(['rollout', ...args]);
     expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);

@@ -13,7 +13,7 @@ const held = {
 } as const;
 
 async function announced(service: string) {
-  const { collecting } = await startController(world, service);
+  const { address, collecting } = await startController(world, service);
   await expect.poll(async () => (await world.record(service)).progress.window?.kind).toBe('background');
   const { progress } = await world.record(service);
   const request = { service, canary: 'canary', stable: 'stable', sinceMs: 0, nowMs: 0 };
@@ -23,7 +23,7 @@ async function announced(service: string) {
     return [canary, stable].reduce((all, each) => all + (each?.calls ?? 0) + (each?.neutral ?? 0), 0);
   };
   const clients = async () => {
-    const text = await (await fetch(`${collecting.address}/metrics`)).text();
+    const text = await (await fetch(`${address}/metrics`)).text();
     return Number(new RegExp(`graylane_rollout_clients{graylane_service="${service}"} (\\d+)`).exec(text)?.[1]);
   };
   return { sum, clients };

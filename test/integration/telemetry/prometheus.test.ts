@@ -10,7 +10,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { createGraylane } from '../../../src/index';
 import { startRollout } from '../../../src/ops/rollout/advance';
-import { rolloutMetrics } from '../../../src/ops/rollout/collector/collecting';
+import { rolloutMetrics } from '../../../src/ops/rollout/collector/rollout-metrics';
 import { closeAfterEach, pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
 import { GRAY_WITH_FALLBACK, graySplit } from '../../support/gray-policy';
@@ -109,7 +109,7 @@ describe('a real Prometheus', () => {
     const { target, client } = await start();
     for (let call = 0; call < 1_100; call += 1) await charge(client);
     // A Graylane client's, and those of a controller that drives a rollout.
-    const text = (await (await fetch(`http://${target}/metrics`)).text()) + rolloutMetrics(driven, reported, ended);
+    const text = (await (await fetch(`http://${target}/metrics`)).text()) + rolloutMetrics([driven]);
     const names = new Set([...text.matchAll(/^([a-z_]+)(?=[{ ])/gm)].map(([, name]) => name));
     const labels = new Set([...text.matchAll(/[{,]([a-z_]+)="/g)].map(([, label]) => label));
     const queries = [...alertRules().map(({ expr }) => expr), ...dashboardQueries()];
@@ -172,9 +172,12 @@ describe('a real Prometheus', () => {
 });
 
 const rollout = { schema: 1, service: 'payments', canary: 'canary', stable: 'stable', steps: [{ pause: {} }] } as const;
-const reported = [{ service: 'payments', clients: 1, turnedAway: 0 }];
-const ended = new Map([['payments', { completed: 0, taken_back: 1, aborted: 0 }]]);
-const driven = new Map([['payments', startRollout({ id: 'r1', document: rollout, weight: 0 }, 0)]]);
+const driven = {
+  datacenter: undefined,
+  led: new Map([['payments', startRollout({ id: 'r1', document: rollout, weight: 0 }, 0)]]),
+  collected: [{ service: 'payments', clients: 1, turnedAway: 0 }],
+  ended: new Map([['payments', { completed: 0, taken_back: 1, aborted: 0 }]]),
+};
 
 /** Only there once it has happened, which other tests see to. */
 const RARE = ['graylane_guard', 'graylane_fallbacks_total', 'graylane_served_by', 'graylane_breaker_openings_total'];

@@ -6,14 +6,23 @@ import { MeasureError, type Measurement, type MeasureRequest } from '../analysis
 import type { ControllerWatch } from '../controller';
 import type { RolloutProgress } from '../progress';
 import { hasEnded } from '../record';
-import { Announcer, windowId } from './announcer';
-import { Collector, type CollectorStatus } from './collector';
-import { type ListenerOptions, rolloutReports, startListener } from './listener';
+import { Announcer, type AnnouncerDeps, windowId } from './announcer';
+import { Collector } from './collector';
+import { type ListenerOptions, type ReportTaker, rolloutReports, startListener } from './listener';
+import { type EndedRollouts, endingOf, type PlaceMetrics, rolloutMetrics } from './rollout-metrics';
 
-/** The listening part of a controller: collects reports of clients, and serves metrics of its rollouts. */
-export interface Collecting {
+/** The one port of a controller: takes reports of clients, and serves metrics of its rollouts. */
+export interface ReportPort {
   /** Where it listens. */
   readonly address: string;
+  /** Collects for the rollouts of one datacenter, besides those of others. */
+  collect(place: CollectingPlace): Collecting;
+  /** Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+/** What a controller collects for the rollouts of one datacenter. */
+export interface Collecting {
   /** Wraps the callbacks of the controller, to learn which rollouts it leads. */
   watch(watch: ControllerWatch): ControllerWatch;
   /**
@@ -22,21 +31,24 @@ export interface Collecting {
    * that has just taken over then measures all clients, not only the first ones. Rejects with a {@link MeasureError}.
    */
   measure(progress: RolloutProgress, request: MeasureRequest): Promise<Measurement>;
-  /** Idempotent, never rejects. */
+  /** Announces nothing more. Idempotent, never rejects. */
   close(): Promise<void>;
 }
 
-export interface CollectingOptions {
+export interface ReportPortOptions {
   readonly host: string;
   readonly port: number;
   /** Where clients reach it. Default: `http://host:port`, as it listens. */
   readonly advertise?: string;
-  readonly client: ConsulClient;
-  readonly lease: { readonly session: string | undefined };
-  /** Where it announces what is to be counted. Default: the agent's own. */
-  readonly datacenter?: string | undefined;
   /** Answers every path that is none of the controller's own. Default: it is unknown. */
   readonly others?: ListenerOptions['others'];
+}
+
+interface CollectingPlace {
+  readonly client: ConsulClient;
+  readonly lease: { readonly session: string | undefined };
+  /** Whose rollouts they are, and where it announces what is to be counted. Default: the agent's own. */
+  readonly datacenter?: string | undefined;
 }
 
 const NAME = 'clients';
@@ -44,23 +56,35 @@ const NAME = 'clients';
 const SLACK_MS = 500;
 
 /** Rejects with the system's error when the address cannot be used. */
-export async function startCollecting(options: CollectingOptions): Promise<Collecting> {
-  const { host, port, advertise, client, lease, datacenter, others } = options;
+export async function openReportPort({ host, port, advertise, others }: ReportPortOptions): Promise<ReportPort> {
+  const takers: ReportTaker[] = [];
+  const places: (() => PlaceMetrics)[] = [];
+  const metrics = (): string => rolloutMetrics(places.map((status) => status()));
+  const listener = await startListener({ host, port, takers, metrics, others });
+  const address = `http://${hostAndPort(host, listener.port)}`;
+  return {
+    address,
+    collect(place) {
+      const collector = new Collector(() => performance.now());
+      const { collecting, status } = collectIn(place, collector, advertise ?? address);
+      takers.push(rolloutReports(collector));
+      places.push(status);
+      return collecting;
+    },
+    close: () => listener.close(),
+  };
+}
+
+function collectIn(
+  { client, lease, datacenter }: CollectingPlace,
+  collector: Collector,
+  url: string,
+): { readonly collecting: Collecting; readonly status: () => PlaceMetrics } {
   const now = (): number => performance.now();
-  const collector = new Collector(now);
   const led = new Map<string, RolloutProgress>();
   const ended = new Map<string, EndedRollouts>();
-  const metrics = (): string => rolloutMetrics(led, collector.status(), ended);
-  const listener = await startListener({ host, port, reports: rolloutReports(collector), metrics, others });
-  const address = `http://${hostAndPort(host, listener.port)}`;
-  const announcer = new Announcer({
-    collector,
-    url: advertise ?? address,
-    lease,
-    write: (operations) => transact(client, datacenter, operations),
-    now,
-    wallNow: Date.now,
-  });
+  const write: AnnouncerDeps['write'] = (operations) => transact(client, datacenter, operations);
+  const announcer = new Announcer({ collector, url, lease, write, now, wallNow: Date.now });
   /** Of every service, led here or not, so that a controller that takes over knows the progress already. */
   const known = new Map<string, RolloutProgress>();
   const leading = new Set<string>();
@@ -79,8 +103,7 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
     if (!hasEnded(progress)) led.set(service, progress);
     else if (led.delete(service)) counts[endingOf(progress)] += 1;
   };
-  return {
-    address,
+  const collecting: Collecting = {
     watch: (inner) => ({
       onRecord(service, record) {
         known.set(service, record.progress);
@@ -114,80 +137,7 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
       const { canary, stable } = sum;
       return { canary, stable };
     },
-    async close() {
-      await announcer.close();
-      await listener.close();
-    },
+    close: () => announcer.close(),
   };
-}
-
-/**
- * How often rollouts of a service ended in each way while this controller drove them: the canary has all calls, the
- * analysis found it worse or a gate refused, or a person ended it.
- */
-export type EndedRollouts = Record<'completed' | 'taken_back' | 'aborted', number>;
-
-function endingOf({ state }: RolloutProgress): keyof EndedRollouts {
-  if (state.kind === 'completed') return 'completed';
-  return state.kind === 'aborted' && state.why !== 'operator' ? 'taken_back' : 'aborted';
-}
-
-/** A pause that ends by itself needs no person. */
-function waitsForPerson({ state }: RolloutProgress): boolean {
-  if (state.kind === 'inconclusive') return true;
-  return state.kind === 'paused' && (state.why !== 'step' || state.untilMs === undefined);
-}
-
-type Gauges<T> = readonly (readonly [name: string, help: string, value: (of: T) => number])[];
-
-const OF_ROLLOUTS: Gauges<RolloutProgress> = [
-  ['paused', 'Whether the rollout waits for a person.', (progress) => Number(waitsForPerson(progress))],
-  ['weight', 'Share of the canary in percent.', ({ weight }) => weight],
-  ['step', 'Steps that are done.', ({ step }) => step],
-];
-const OF_REPORTS: Gauges<CollectorStatus> = [
-  ['clients', 'Clients that have reported figures of the analysis that is open.', ({ clients }) => clients],
-  ['clients_turned_away', 'Reports of that analysis that there was no room for.', ({ turnedAway }) => turnedAway],
-];
-
-/** Of each rollout that this controller drives, in Prometheus' text format. */
-export function rolloutMetrics(
-  led: ReadonlyMap<string, RolloutProgress>,
-  collected: readonly CollectorStatus[],
-  ended: ReadonlyMap<string, EndedRollouts>,
-): string {
-  const rollouts = [...led].sort(byService);
-  const reports = collected.filter(({ service }) => led.has(service)).map((each) => [each.service, each] as const);
-  // Zeros are written too: a series that appears later does not count as a rise.
-  const endings = [...ended]
-    .sort(byService)
-    .flatMap(([service, counts]) =>
-      Object.entries(counts).map(([how, count]): Series => [`${labelOf(service)},graylane_state="${how}"`, count]),
-    );
-  return [
-    ...OF_ROLLOUTS.map((gauge) => gaugeOf(gauge, rollouts)),
-    ...OF_REPORTS.map((gauge) => gaugeOf(gauge, reports)),
-    family('ended_total', 'counter', 'Rollouts that ended, by how.', endings),
-  ].join('');
-}
-
-function gaugeOf<T>([name, help, value]: Gauges<T>[number], of: readonly (readonly [string, T])[]): string {
-  const series = of.map(([service, each]): Series => [labelOf(service), value(each)]);
-  return family(name, 'gauge', help, series);
-}
-
-type Series = readonly [labels: string, value: number];
-
-function family(name: string, type: 'gauge' | 'counter', help: string, series: readonly Series[]): string {
-  const lines = series.map(([labels, value]) => `graylane_rollout_${name}{${labels}} ${value}\n`);
-  return `# HELP graylane_rollout_${name} ${help}\n# TYPE graylane_rollout_${name} ${type}\n${lines.join('')}`;
-}
-
-function labelOf(service: string): string {
-  const escaped = service.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n');
-  return `graylane_service="${escaped}"`;
-}
-
-function byService([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return a < b ? -1 : 1;
+  return { collecting, status: () => ({ datacenter, led, collected: collector.status(), ended }) };
 }

@@ -14,7 +14,8 @@ export interface ListenerOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly reports: ReportTaker;
+  /** Asked anew for each report: the one whose key it carries takes it. All of one kind. */
+  readonly takers: readonly ReportTaker[];
   /** In Prometheus' text format. */
   readonly metrics: () => string;
   /** Answers every path that is none of the listener's own. Default: it is unknown. */
@@ -95,14 +96,14 @@ const WORDS: Readonly<Record<number, string>> = {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { reports, metrics, others }: ListenerOptions,
+  { takers, metrics, others }: ListenerOptions,
 ): Promise<void> {
   const { method = 'GET', url = '/' } = request;
   const path = url.split('?', 1)[0] ?? '/';
-  const prefix = `/${reports.path}/`;
-  if (path.startsWith(prefix)) {
+  const slash = path.indexOf('/', 1);
+  if (takers.some((taker) => taker.path === path.slice(1, slash))) {
     if (method !== 'POST') return turnAway(response, 405);
-    return takeReport(request, response, path.slice(prefix.length), reports);
+    return takeReport(request, response, path.slice(slash + 1), takers);
   }
   if (path !== '/metrics' && path !== '/healthz') {
     return others === undefined ? turnAway(response, 404) : others(request, response);
@@ -117,17 +118,18 @@ async function takeReport(
   request: IncomingMessage,
   response: ServerResponse,
   encoded: string,
-  reports: ReportTaker,
+  takers: readonly ReportTaker[],
 ): Promise<void> {
   const service = decode(encoded);
   // Checked before the body is read, so that strangers cost nothing.
-  const isKey = reports.isKey(service, /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '');
-  if (isKey === undefined) return turnAway(response, 410);
-  if (!isKey) return turnAway(response, 401);
-  if (Number(request.headers['content-length'] ?? 0) > reports.maxBytes) return turnAway(response, 413);
-  const body = await readBody(request, reports.maxBytes);
+  const given = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
+  const checked = takers.map((taker) => taker.isKey(service, given));
+  const taker = takers[checked.indexOf(true)];
+  if (taker === undefined) return turnAway(response, checked.includes(false) ? 401 : 410);
+  if (Number(request.headers['content-length'] ?? 0) > taker.maxBytes) return turnAway(response, 413);
+  const body = await readBody(request, taker.maxBytes);
   if (body === undefined) return turnAway(response, 413);
-  const taken = reports.take(service, body);
+  const taken = taker.take(service, body);
   if (typeof taken === 'object') return turnAway(response, 400, taken.problem);
   const status = STATUS[taken];
   if (status !== 204) return turnAway(response, status);

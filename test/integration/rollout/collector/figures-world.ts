@@ -5,7 +5,7 @@ import { systemRandom } from '../../../../src/base/random';
 import { type CallReport, createGraylane, type Graylane } from '../../../../src/index';
 import { measureRollout } from '../../../../src/ops/rollout/analysis/measure-rollout';
 import type { MeasureCalls } from '../../../../src/ops/rollout/analysis/subset-metrics';
-import { type Collecting, startCollecting } from '../../../../src/ops/rollout/collector/collecting';
+import { type Collecting, openReportPort } from '../../../../src/ops/rollout/collector/collecting';
 import { NO_CONFIG } from '../../../../src/ops/rollout/config/controller-config';
 import { type ControllerOptions, type ControllerWatch, runRollout } from '../../../../src/ops/rollout/controller';
 import type { RolloutDocument } from '../../../../src/ops/rollout/document';
@@ -15,12 +15,13 @@ import { watchRollout } from '../../../../src/ops/rollout/store';
 import { type PaymentsServer, paymentsClient, startPaymentsServer } from '../../../support/payments';
 import type { RolloutWorld } from '../rollout-world';
 
-/** A stable and a canary server, registered under this name until the test has ended. */
+/** A stable and a canary server, registered under this name in this datacenter until the test has ended. */
 export async function serve(
-  world: RolloutWorld,
+  world: Pick<RolloutWorld, 'consul'>,
   service: string,
+  datacenter = 'dc1',
 ): Promise<Record<'stable' | 'canary', PaymentsServer>> {
-  const agent = world.consul.dc('dc1');
+  const agent = world.consul.dc(datacenter);
   const start = async (version: 'stable' | 'canary'): Promise<PaymentsServer> => {
     const server = await startPaymentsServer({ name: version, version });
     const id = `${service}-${version}`;
@@ -36,6 +37,8 @@ export async function serve(
 }
 
 export interface Controller {
+  /** Where it listens. */
+  readonly address: string;
   readonly collecting: Collecting;
   /** The rollout's last record. */
   readonly ended: Promise<RolloutRecord | undefined>;
@@ -53,10 +56,12 @@ export async function startController(world: RolloutWorld, service: string): Pro
     check() {},
     close: async () => {},
   };
-  const collecting = await startCollecting({ host: '127.0.0.1', port: 0, client: world.client, lease });
+  const port = await openReportPort({ host: '127.0.0.1', port: 0 });
+  const { address } = port;
+  const collecting = port.collect({ client: world.client, lease });
   const end = new AbortController();
   const deps = world.deps({
-    name: collecting.address,
+    name: address,
     measure: (progress, wanted) => {
       const clients: MeasureCalls = (request) => collecting.measure(progress, request);
       return measureRollout(
@@ -75,11 +80,12 @@ export async function startController(world: RolloutWorld, service: string): Pro
     isDead = true;
     end.abort();
     await collecting.close();
+    await port.close();
     await session.end();
     await ended;
   };
   onTestFinished(die);
-  return { collecting, ended, die };
+  return { address, collecting, ended, die };
 }
 
 function changesIn({ client }: RolloutWorld): ControllerOptions['listen'] {
@@ -105,7 +111,7 @@ export interface Caller {
 
 /** A client in this process, with so many calls a second until the test has ended; without retries. */
 export async function startCaller(
-  world: RolloutWorld,
+  world: Pick<RolloutWorld, 'consul'>,
   service: string,
   { perSecond = 200, reportRolloutMetrics = true, address = world.consul.dc('dc1').address } = {},
 ): Promise<Caller> {

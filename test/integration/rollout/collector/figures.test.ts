@@ -92,7 +92,7 @@ describe('a rollout without a provider', { timeout: 30_000 }, () => {
     await serve(world, 'silent');
     await world.begin('silent', { steps, analysis: quickly({ consecutiveErrorLimit: 0 }) });
     await startCaller(world, 'silent', { reportRolloutMetrics: false });
-    const { collecting } = await startController(world, 'silent');
+    const { address } = await startController(world, 'silent');
     const state = async () => (await world.record('silent')).progress.state;
     await expect.poll(async () => (await state()).kind, { timeout: 10_000 }).toBe('inconclusive');
     expect(await state()).toMatchObject({
@@ -100,7 +100,7 @@ describe('a rollout without a provider', { timeout: 30_000 }, () => {
         /no figures 1 times in a row: .*clients: none has reported .*reportRolloutMetrics: true/,
       ),
     });
-    expect(await metrics(collecting.address)).toContain('graylane_rollout_paused{graylane_service="silent"} 1\n');
+    expect(await metrics(address)).toContain('graylane_rollout_paused{graylane_service="silent"} 1\n');
   });
 });
 
@@ -113,7 +113,7 @@ describe('what clients report', { timeout: 30_000 }, () => {
     const before = await openWindow(service);
     const callers = await Promise.all([1, 2, 3].map(() => startCaller(world, service, { perSecond: 0 })));
     await expect
-      .poll(() => metrics(first.collecting.address), { timeout: 8000 })
+      .poll(() => metrics(first.address), { timeout: 8000 })
       .toContain(`graylane_rollout_clients{graylane_service="${service}"} 3\n`);
     canary.behave({ code: status.UNAVAILABLE, every: 5 });
     const sum = { stable: { calls: 0, failures: 0 }, canary: { calls: 0, failures: 0 } };
@@ -155,7 +155,7 @@ describe('what clients report', { timeout: 30_000 }, () => {
     const service = 'watched';
     await serve(world, service);
     await world.begin(service, { steps: held, analysis: watching });
-    const { collecting } = await startController(world, service);
+    const { address } = await startController(world, service);
     await openWindow(service);
     const start = async (reportRolloutMetrics: boolean) => {
       const proxy = await startRecordingProxy(world.consul.dc('dc1').address);
@@ -165,7 +165,7 @@ describe('what clients report', { timeout: 30_000 }, () => {
     };
     const [off, on] = await Promise.all([start(false), start(true)]);
     await expect
-      .poll(() => metrics(collecting.address), { timeout: 8000 })
+      .poll(() => metrics(address), { timeout: 8000 })
       .toContain(`graylane_rollout_clients{graylane_service="${service}"} 1\n`);
     const isOurs = (path: string): boolean => path.includes('collector');
     expect(on.openPaths().filter(isOurs)).toHaveLength(1);

@@ -32,7 +32,7 @@ interface Bench {
 async function bench({ maxClients = 10_000, clock = { nowMs: 0 } } = {}): Promise<Bench> {
   const collector = new Collector(() => clock.nowMs, maxClients);
   collector.open('payments', WINDOW);
-  const options = { host: '127.0.0.1', port: 0, reports: rolloutReports(collector), metrics: () => 'x 1\n' };
+  const options = { host: '127.0.0.1', port: 0, takers: [rolloutReports(collector)], metrics: () => 'x 1\n' };
   const { port } = opened(await startListener(options), (listener) => listener.close());
   const base = `http://127.0.0.1:${port}`;
   return {

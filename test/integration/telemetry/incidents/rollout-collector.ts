@@ -2,7 +2,7 @@ import { systemClock } from '../../../../src/base/clock';
 import { createConsulClient } from '../../../../src/consul/client';
 import { parseConsulOptions } from '../../../../src/consul/options';
 import { startRollout } from '../../../../src/ops/rollout/advance';
-import { startCollecting } from '../../../../src/ops/rollout/collector/collecting';
+import { openReportPort } from '../../../../src/ops/rollout/collector/collecting';
 import type { RolloutState } from '../../../../src/ops/rollout/progress';
 import { newStamp, nextRecord, type RolloutRecord } from '../../../../src/ops/rollout/record';
 import type { ConsulCluster } from '../../../support/consul/start';
@@ -16,7 +16,8 @@ export async function startCollector(
     clock: systemClock,
   });
   const lease = { session: undefined };
-  const collecting = await startCollecting({ host: '127.0.0.1', port: 0, client, lease });
+  const port = await openReportPort({ host: '127.0.0.1', port: 0 });
+  const collecting = port.collect({ client, lease });
   const watch = collecting.watch({ onRecord() {}, onRole() {}, onProblem() {} });
   const document = { schema: 1, service, canary: 'canary', stable: 'stable', steps: [{ pause: {} }] } as const;
   const running = startRollout({ id: 'r1', document, weight: 20 }, Date.now());
@@ -39,10 +40,11 @@ export async function startCollector(
   watch.onRole(service, 'leader', 'here');
   hear({ kind: 'running' });
   return {
-    metrics: async () => (await fetch(`${collecting.address}/metrics`)).text(),
+    metrics: async () => (await fetch(`${port.address}/metrics`)).text(),
     takeBack: () => hear({ kind: 'aborted', why: 'analysis', message: 'worse than stable', atMs: Date.now() }),
     async close() {
       await collecting.close();
+      await port.close();
       client.close();
     },
   };
