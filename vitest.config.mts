@@ -43,6 +43,7 @@ const sliced = [
   'test/integration/client/isolation.test.ts',
   'test/integration/connections/empty-sessions.test.ts',
   'test/integration/discovery/consul/latency.test.ts',
+  'test/integration/discovery/consul/noise.test.ts',
   'test/integration/packaging/consumer.test.ts',
   'test/integration/policy/chain/export.test.ts',
   'test/integration/policy/gateway/import.test.ts',

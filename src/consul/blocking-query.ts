@@ -53,7 +53,7 @@ const NOISE_FROM = 3;
 const NOISE_LIMIT = 8;
 /** However fast a service changes, and whatever a server answers. */
 const READ_BURST = 4;
-const READS_PER_SECOND = 5;
+const READS_PER_SECOND = 7;
 
 /** Starts at once. https://developer.hashicorp.com/consul/api-docs/features/blocking */
 export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryDeps): BlockingQuery {

@@ -121,7 +121,7 @@ describe('a watch of the announcement', () => {
     onTestFinished(() => clearInterval(writing));
     await pause(4000);
     clearInterval(writing);
-    // Woken 400 times; without the rests it would ask at the most that a query may: 4 and then 5 a second.
+    // Woken 400 times; without the rests it would ask at the most that a query may: 4 and then 7 a second.
     expect(proxy.paths.length).toBeLessThan(15);
     expect(proxy.paths.length).toBeGreaterThan(2);
   });
@@ -141,7 +141,7 @@ describe('a watch of the announcement', () => {
           return Array.prototype.push.call(heard, each);
         };
       }
-      // A query may read four times in a burst, and then five times a second.
+      // A query may read four times in a burst, and then seven times a second.
       await pause(300);
       const begun = performance.now();
       await announce('many', `r1/${round}`, by);

@@ -53,7 +53,8 @@ export async function hearThroughNoise(scene: NoiseScene): Promise<NoiseFigures>
       await seen.until((state) => ids(state, 'dc1').includes(id));
       heardMs.push(performance.now() - beganMs);
       await told;
-      await pause(300);
+      // The next one falls elsewhere between two reads.
+      await pause(250 + ((37 * change) % 200));
     }
     return { bytesPerSecond, answersPerSecond, answerBytes, heardMs };
   } finally {
