@@ -109,7 +109,7 @@ export class LeastRequestPicker implements PoolPicker, Drawing {
   private isBetterForLasting(first: number, second: number): boolean {
     const a = this.loads[first] as EndpointLoad;
     const b = this.loads[second] as EndpointLoad;
-    if (a.isSuspect || b.isSuspect) return a.isSuspect && !b.isSuspect;
+    if (a.isSuspect !== b.isSuspect) return a.isSuspect;
     if (this.isCheaper(first, second, a.lastingBusy, b.lastingBusy)) return true;
     return this.index.isUniform && a.lastingBusy === b.lastingBusy && b.lastTurn - a.lastTurn < 0;
   }

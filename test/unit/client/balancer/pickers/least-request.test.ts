@@ -67,6 +67,20 @@ describe('least_request', () => {
     expect(counts[0]).toBeLessThan(50);
   });
 
+  it.each([
+    [1, 1, 1],
+    [1, 1.5, 2],
+  ])('of suspects, all of them, gives a call that lasts to the one with fewest such: weights %j', (...weights) => {
+    const random = seededRandom(7);
+    const ready = connectionsOf(weights);
+    for (const { endpoint } of ready) endpoint.load.doubt(0);
+    for (let call = 0; call < 1_000; call += 1) ready[0]?.endpoint.load.takeLasting();
+    const context = { ...firstTry(random), lasts: true };
+    const counts = countPicks(pickerFor('least_request', ready, random), ready, context, 1_000);
+    // By chance it is a third, or two ninths.
+    expect(counts[0]).toBeLessThan(50);
+  });
+
   it('with more choices finds the idle one more often, and still picks only members', () => {
     const weights = Array.from({ length: 8 }, () => 1);
     const idleShare = (choices: number): number => {
