@@ -102,12 +102,12 @@ export function useAsked<T>(path: string | undefined, everyMs?: number): Asked<T
         const isKept = hasAnswered && (error.status === 0 || error.status === 403 || error.status >= 500);
         setState(({ told }) => ({ told: isKept ? told : undefined, refused: error, isLoading: false }));
       }
-      if (everyMs !== undefined && !signal.aborted) timer = setTimeout(() => void next(), everyMs);
+      if (everyMs !== undefined && !signal.aborted) timer = setTimeout(next, everyMs);
     };
-    // A page that nobody sees asks nothing.
-    const next = async (): Promise<void> => {
-      if (document.visibilityState === 'hidden') timer = setTimeout(() => void next(), everyMs);
-      else await look();
+    // A page that nobody sees asks nothing, until somebody sees it again.
+    const next = (): void => {
+      if (document.visibilityState === 'visible') void look();
+      else document.addEventListener('visibilitychange', next, { once: true, signal });
     };
     void look();
     return () => {

@@ -22,3 +22,19 @@ export async function writeIn(page: Page, name: string, text: string): Promise<v
 export function focusedEditor(page: Page): Promise<string | undefined> {
   return page.evaluate('document.activeElement?.shadowRoot?.activeElement?.ariaLabel');
 }
+
+/** As a person gives it. */
+export async function giveToken(page: Page, token = ''): Promise<void> {
+  await page.getByRole('button', { name: /^(Give a token|输入令牌)$/ }).click();
+  await page.getByRole('dialog').getByRole('textbox').fill(token);
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: /^(Token given|已有令牌)$/ }).waitFor();
+}
+
+/** A browser without a window cannot hide a page: the page is told that it is hidden, or is seen again. */
+export async function tellVisibility(page: Page, state: 'visible' | 'hidden'): Promise<void> {
+  await page.evaluate(`
+    Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  `);
+}

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { axeFindings, DESK, isTooWide, PHONE, useBrowser } from '../../support/browser';
 import { policyOf } from '../cli/two-datacenters';
 import { consoleWorld } from './console-world';
-import { focusedEditor, textIn, writeIn } from './editing';
+import { focusedEditor, giveToken, tellVisibility, textIn, writeIn } from './editing';
 
 const POLICY = 'The policy, as YAML';
 const world = consoleWorld();
@@ -39,18 +39,8 @@ async function open(hash = '', options: Parameters<typeof browser.open>[1] = {})
     allowed: /status of 40[39]/,
     ...options,
   });
-  await giveToken(page);
+  await giveToken(page, world.consul.token);
   return page;
-}
-
-async function giveToken(page: Page): Promise<void> {
-  await page.getByRole('button', { name: /^(Give a token|输入令牌)$/ }).click();
-  await page
-    .getByRole('dialog')
-    .getByRole('textbox')
-    .fill(world.consul.token ?? '');
-  await page.keyboard.press('Enter');
-  await page.getByRole('button', { name: /^(Token given|已有令牌)$/ }).waitFor();
 }
 
 async function command(...args: readonly string[]): Promise<unknown> {
@@ -189,7 +179,7 @@ describe('changing things', () => {
     const before = (await logOf('payments')).length;
     await world.apply(policyOf('payments', 60), 'whole again');
     await page.reload();
-    await giveToken(page);
+    await giveToken(page, world.consul.token);
     await page.getByRole('button', { name: `Back to number ${before}`, exact: true }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByText('none of 3 instances has tag gone').first().waitFor();
@@ -295,7 +285,7 @@ describe('what the page does with what it must not', () => {
     const page = await browser.open(`http://127.0.0.1:${world.port}/`, { allowed: /status of 40[39]/ });
     const addresses: string[] = [];
     page.on('request', (request) => addresses.push(`${request.url()} ${request.postData() ?? ''}`));
-    await giveToken(page);
+    await giveToken(page, token);
     await page.getByRole('link', { name: 'payments' }).click();
     await page.getByRole('heading', { level: 1, name: 'payments' }).waitFor();
     const places = await page.evaluate(`JSON.stringify([
@@ -341,6 +331,24 @@ describe('what the page does with what it must not', () => {
     expect(await page.evaluate('globalThis.pwned')).toBeUndefined();
     expect(await page.locator('main img, main script').count()).toBe(0);
     await world.ask('DELETE', '/api/services/evil/override', { body: { message: 'over' } });
+  });
+
+  it('asks nothing while nobody looks at it, and at once when somebody does again', async () => {
+    const page = await browser.open('about:blank', { allowed: /status of 40[39]/ });
+    await page.clock.install();
+    await page.goto(`http://127.0.0.1:${world.port}/#/services/payments?part=policy`);
+    await giveToken(page, world.consul.token);
+    await expect.poll(() => textIn(page, POLICY)).toContain('service: payments');
+    let asked = 0;
+    page.on('request', () => {
+      asked += 1;
+    });
+    await tellVisibility(page, 'hidden');
+    await page.clock.fastForward(600_000);
+    expect(asked).toBe(0);
+    await tellVisibility(page, 'visible');
+    // Sooner than the next look would have been.
+    await expect.poll(() => asked, { timeout: 5_000 }).toBeGreaterThan(0);
   });
 
   it('is not shown in a frame', async () => {

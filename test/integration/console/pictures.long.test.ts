@@ -4,6 +4,7 @@ import { useBrowser } from '../../support/browser';
 import { takePicture } from '../../support/pictures';
 import { policyOf } from '../cli/two-datacenters';
 import { consoleWorld } from './console-world';
+import { giveToken } from './editing';
 
 const world = consoleWorld();
 const browser = useBrowser();
@@ -30,13 +31,7 @@ beforeAll(async () => {
 
 async function open(hash: string, options: object = {}): Promise<Page> {
   const page = await browser.open(`http://127.0.0.1:${world.port}/${hash}`, { ...VIEW, ...options, allowed: /403/ });
-  await page.getByRole('button', { name: 'Give a token' }).click();
-  await page
-    .getByRole('dialog')
-    .getByRole('textbox')
-    .fill(world.consul.token ?? '');
-  await page.keyboard.press('Enter');
-  await page.getByRole('button', { name: 'Token given' }).waitFor();
+  await giveToken(page, world.consul.token);
   return page;
 }
 
