@@ -106,7 +106,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          // No test of these asks what its process as a whole does, so that all may share one.
+          ...{ pool: 'threads', isolate: false },
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,
