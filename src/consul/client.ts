@@ -45,6 +45,8 @@ const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
 const PROBE_LIMIT_MS = 2_000;
 /** What many watches lost at once does not come to the next agent all at once. */
 const SPREAD_MS = 250;
+/** The longest wait of a client that has just begun. */
+const FIRST_WAIT_MS = 10_000;
 export interface ConsulClientDeps {
   readonly clock: Clock;
   /** Default: `Math.random`. */
@@ -55,6 +57,7 @@ export interface ConsulClientDeps {
 
 export function createConsulClient(options: ParsedConsulOptions, deps: ConsulClientDeps): ConsulClient {
   const { clock, random = Math.random } = deps;
+  const beganAtMs = clock.now();
   const logger = safeLogger(deps.logger ?? silentLogger);
   const tokens = createTokenSource(options.token, { clock, logger });
   const material = createTlsMaterial(options.tls);
@@ -184,9 +187,11 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
   const get = async (request: ConsulRequest): Promise<ConsulAnswer> => {
     if (closed) return closedAnswer;
     sayUnverified();
-    if (agents.length === 1 || request.body !== undefined) return (await askOne(request)).answer;
-    if (request.query?.['index'] !== undefined) return waitForChange(request);
-    return askInTurn(request, { pool, clock, ask });
+    if (request.body !== undefined) return (await askOne(request)).answer;
+    const asked = waitingAsLong(request, clock.now() - beganAtMs, random);
+    if (agents.length === 1) return (await askOne(asked)).answer;
+    if (asked.query?.['index'] !== undefined) return waitForChange(asked);
+    return askInTurn(asked, { pool, clock, ask });
   };
 
   return {
@@ -203,6 +208,20 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
       for (const agent of agents) agent.consul.destroy();
     },
   };
+}
+
+/**
+ * Waits no longer than its client has lived, at the least 10 s. Consul goes on with a query whose client has gone, until
+ * the wait is over, and has 200 places for the queries of an address: a script that is run again and again would fill
+ * them. https://developer.hashicorp.com/consul/docs/agent/config/config-files#http_max_conns_per_client
+ */
+function waitingAsLong(request: ConsulRequest, ageMs: number, random: Random): ConsulRequest {
+  const wait = Number.parseInt(String(request.query?.['wait'] ?? ''), 10);
+  const limitMs = Math.max(FIRST_WAIT_MS, ageMs);
+  if (!(wait > limitMs)) return request;
+  // What a client asks for at its start should not all come again at once.
+  const shorter = `${Math.round(limitMs * (0.9 + 0.1 * random()))}ms`;
+  return { ...request, query: { ...request.query, wait: shorter } };
 }
 
 /** The same question, answered at once. */

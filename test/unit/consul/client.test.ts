@@ -62,6 +62,28 @@ describe('consul client', () => {
     server.close();
   });
 
+  it.each([
+    { ageMs: 0, asked: '55000ms', longest: 10_000 },
+    { ageMs: 20_000, asked: '55000ms', longest: 20_000 },
+    { ageMs: 54_000, asked: '50000ms', longest: 50_000, least: 50_000 },
+    { ageMs: 0, asked: '4000ms', longest: 4_000, least: 4_000 },
+  ])('of $ageMs ms waits for $longest ms where $asked are asked for: its query may outlive it', async (row) => {
+    const { ageMs, asked: wait, longest, least = 0.9 * longest } = row;
+    const { server, asked } = await serve({ port: 0, host: '127.0.0.1' });
+    const bound = server.address();
+    let lateMs = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + lateMs };
+    const address = `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}`;
+    const client = createConsulClient(parseConsulOptions({ address }, {}), { clock });
+    lateMs = ageMs;
+    await client.get({ ...ask, query: { index: '7', wait } });
+    const waited = Number(/wait=(\d+)ms/.exec(asked[0] ?? '')?.[1]);
+    expect(waited).toBeGreaterThanOrEqual(Math.floor(least));
+    expect(waited).toBeLessThanOrEqual(longest + 1_000);
+    client.close();
+    server.close();
+  });
+
   it('fails what is under way and what comes after when it is closed', async () => {
     const server = createServer(() => {});
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

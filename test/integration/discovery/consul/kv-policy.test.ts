@@ -153,7 +153,8 @@ describe('policies in the KV store', () => {
     for (let at = 0; performance.now() - began < 2000; at += 1) await dc1.putKv(`noise/${at % 7}`, String(at));
     const reads = proxy.paths.length - before;
     expect(reads).toBeGreaterThanOrEqual(1);
-    expect(reads).toBeLessThanOrEqual(16);
+    // A burst of four, then seven a second.
+    expect(reads).toBeLessThanOrEqual(20);
     expect(reader.readings).toEqual([{ kind: 'absent' }]);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     const writtenAtMs = performance.now();
