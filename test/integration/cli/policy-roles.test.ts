@@ -74,7 +74,7 @@ describe('roles, with the rules of docs/policies.md and a Consul that denies by 
       expect([code, stdout, stderr]).toEqual([
         2,
         '',
-        expect.stringMatching(/graylane\/\w+\/: HTTP 403: Permission denied; give a token that may/),
+        expect.stringMatching(/graylane\/\w+\/: HTTP 403: Permission denied.*; give a token that may/),
       ]);
     },
   );

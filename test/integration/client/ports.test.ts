@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createGraylane, type Graylane, type PolicyDocument } from '../../../src/index';
+import { registerInstance } from '../../../src/server';
 import { closeAfterEach } from '../../support/closers';
 import { type ScriptedRegistry, startScriptedRegistry } from '../../support/consul/scripted-registry';
+import { startConsul } from '../../support/consul/start';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
 import { healthEntry } from '../../support/scripted-consul';
 import { until } from '../../support/until';
@@ -166,6 +168,28 @@ describe('a subset with a port', () => {
     const graylane = open(policy);
     const target = graylane.target('payments');
     for (let call = 0; call < 5; call += 1) expect(await servedBy(graylane, target, { 'x-api': '1' })).toBe('grpc');
+  });
+});
+
+describe('registered at a real Consul', () => {
+  it('is called at each of its ports where Consul keeps them (1.22 does), at its own one everywhere', async () => {
+    const consul = opened(await startConsul(), (it) => it.stop());
+    const { address } = consul.dc('dc1');
+    const logger = { debug() {}, info() {}, warn() {}, error() {} };
+    const port = servers.web.port;
+    const ports = { web: port, grpc: servers.grpc.port };
+    const own = { name: 'payments', address: '127.0.0.1', port, ports, check: 'none', settleMs: 0 } as const;
+    const registration = registerInstance({ ...own, consul: { address }, logger });
+    opened(registration, (it) => it.stop());
+    await registration.registered();
+    const graylane = opened(createGraylane({ consul: { address }, logger }), (it) => it.close());
+    expect(await servedBy(graylane, graylane.target('payments'))).toBe('web');
+    const listed = (await (await consul.dc('dc1').request('GET', HEALTH)).json()) as [
+      { Service: { Ports?: object[] } },
+    ];
+    const named = servedBy(graylane, graylane.target('payments', { port: 'grpc' }));
+    if (listed[0].Service.Ports?.length === 2) expect(await named).toBe('grpc');
+    else await expect(named).rejects.toMatchObject({ details: expect.stringContaining('no port is named grpc') });
   });
 });
 

@@ -123,7 +123,8 @@ describe('a watch of the announcement', () => {
     clearInterval(writing);
     // Woken 400 times; without the rests it would ask at the most that a query may: 4 and then 7 a second.
     expect(proxy.paths.length).toBeLessThan(15);
-    expect(proxy.paths.length).toBeGreaterThan(2);
+    // Newer Consul does not wake it: the first read, and the query that waits.
+    expect(proxy.paths.length).toBeGreaterThanOrEqual(2);
   });
 
   it(`is heard by ${CLIENTS} clients within a second`, async () => {

@@ -168,6 +168,12 @@ describe('a service with several ports', () => {
       'none of its ports is the default',
     ],
     [{ Port: 0, Ports: null, SocketPath: '/run/p.sock' }, undefined, 'is served at a Unix socket (SocketPath)'],
+    // As 1.22.2 lists it.
+    [
+      { Port: undefined, Ports: undefined, SocketPath: '/run/p.sock' },
+      undefined,
+      'is served at a Unix socket (SocketPath)',
+    ],
     [{ Port: 0, Ports: null }, undefined, 'has no port to dial'],
   ])('says why it cannot be called: %j at %s', (service, port, fault) => {
     const one = read([entry('1', service)], port);
