@@ -231,6 +231,14 @@ function plain(request: ConsulRequest): ConsulRequest {
   return { ...request, query, timeLimitMs: Math.min(request.timeLimitMs, PLAIN_TIME_LIMIT_MS) };
 }
 
+/**
+ * Nothing at index 1, from who knows no leader, is no news: so an agent of Consul 1.22 ends a blocking query for a
+ * datacenter that has not answered it yet, with status 200. It says of no answer of its own list that it knows a leader.
+ */
+function isEmpty(body: Buffer): boolean {
+  return body.length <= 8 && ['', '[]', 'null'].includes(body.toString().trim());
+}
+
 /** An answer that is too large is so at every agent; what was ended here says nothing of one. */
 function faultOf(reason: string): Asked['fault'] {
   return reason === 'closed' || /^the answer is larger/.test(reason) ? 'none' : 'agent';
@@ -248,6 +256,10 @@ function answer(response: IncomingMessage, body: Buffer, secrets: readonly strin
   const isAnswer = isAbsence || status === 409 || (status >= 200 && status <= 299);
   if (!isAnswer || isPage(response)) {
     return { kind: 'failure', status, reason: httpReason(response, body, secrets) };
+  }
+  const isUnled = response.headers['x-consul-knownleader'] === 'false' && (index ?? 0n) <= 1n;
+  if (isUnled && (isAbsence || isEmpty(body))) {
+    return { kind: 'failure', status, reason: 'it tells nothing, and knows no leader (X-Consul-KnownLeader: false)' };
   }
   const filteredByAcl = response.headers['x-consul-results-filtered-by-acls'] === 'true';
   const dateMs = Date.parse(response.headers.date ?? '');

@@ -84,6 +84,29 @@ describe('consul client', () => {
     server.close();
   });
 
+  it.each([
+    ['an empty list', 200, 'false', 1, '[]\n', 'failure'],
+    ['null', 200, 'false', 1, 'null', 'failure'],
+    ['an absent key', 404, 'false', 1, '', 'failure'],
+    ['a list', 200, 'false', 1, '[{"Node":{}}]', 'answer'],
+    // Of its own list an agent of 1.22 never says that it knows a leader.
+    ['an empty list', 200, 'false', 18, '[]', 'answer'],
+    ['an empty list', 200, 'true', 1, '[]', 'answer'],
+    ['an absent key', 404, 'true', 1, '', 'answer'],
+  ])('%s (%d) of who knows a leader: %s, at index %d: %j is a %s', async (_, status, knows, index, body, kind) => {
+    const server = createServer((_request, response) => {
+      response.writeHead(status, { 'x-consul-index': String(index), 'x-consul-knownleader': knows }).end(body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const bound = server.address();
+    const client = open({ address: `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}` });
+    const answer = await client.get(ask);
+    expect(answer.kind).toBe(kind);
+    if (answer.kind === 'failure') expect(answer.reason).toMatch(/^it tells nothing, and knows no leader/);
+    client.close();
+    server.close();
+  });
+
   it('fails what is under way and what comes after when it is closed', async () => {
     const server = createServer(() => {});
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
