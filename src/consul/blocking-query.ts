@@ -53,7 +53,9 @@ const NOISE_FROM = 3;
 const NOISE_LIMIT = 8;
 /** However fast a service changes, and whatever a server answers. */
 const READ_BURST = 4;
-const READS_PER_SECOND = 7;
+const READS_PER_SECOND = 5;
+/** Of answers with nothing new, which cost little: sooner is read what is new among them. */
+const NOISY_READS_PER_SECOND = 7;
 
 /** Starts at once. https://developer.hashicorp.com/consul/api-docs/features/blocking */
 export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryDeps): BlockingQuery {
@@ -61,6 +63,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
   const { waitMs, consistency } = client.options;
   const abort = new AbortController();
   const pace = createTokenBucket(clock, READ_BURST, READS_PER_SECOND);
+  const noisyPace = createTokenBucket(clock, 1, NOISY_READS_PER_SECOND);
   let index: bigint | undefined;
   let failures = 0;
   let indexless = 0;
@@ -114,7 +117,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
     if (verdict.kind === 'refused') spec.onFailure(verdict.reason);
     // The wait is shortened at random; what is to be confirmed should not be looked at too early.
     if (verdict.kind === 'doubted') waitLimitMs = verdict.againInMs / LEAST_OF_WAIT;
-    const pauseMs = pace.take();
+    const pauseMs = (noise >= NOISE_FROM ? noisyPace : pace).take();
     return Math.max(pauseMs, verdict.kind === 'again' ? startOver() : follow(answer.index));
   };
 

@@ -47,6 +47,7 @@ const PROBE_LIMIT_MS = 2_000;
 const SPREAD_MS = 250;
 /** The longest wait of a client that has just begun. */
 const FIRST_WAIT_MS = 10_000;
+
 export interface ConsulClientDeps {
   readonly clock: Clock;
   /** Default: `Math.random`. */
@@ -235,7 +236,8 @@ function plain(request: ConsulRequest): ConsulRequest {
  * Nothing at index 1, from who knows no leader, is no news: so an agent of Consul 1.22 ends a blocking query for a
  * datacenter that has not answered it yet, with status 200. It says of no answer of its own list that it knows a leader.
  */
-function isEmpty(body: Buffer): boolean {
+function isNoNews(response: IncomingMessage, index: bigint | undefined, body: Buffer): boolean {
+  if (response.headers['x-consul-knownleader'] !== 'false' || (index ?? 0n) > 1n) return false;
   return body.length <= 8 && ['', '[]', 'null'].includes(body.toString().trim());
 }
 
@@ -257,8 +259,7 @@ function answer(response: IncomingMessage, body: Buffer, secrets: readonly strin
   if (!isAnswer || isPage(response)) {
     return { kind: 'failure', status, reason: httpReason(response, body, secrets) };
   }
-  const isUnled = response.headers['x-consul-knownleader'] === 'false' && (index ?? 0n) <= 1n;
-  if (isUnled && (isAbsence || isEmpty(body))) {
+  if (isNoNews(response, index, body)) {
     return { kind: 'failure', status, reason: 'it tells nothing, and knows no leader (X-Consul-KnownLeader: false)' };
   }
   const filteredByAcl = response.headers['x-consul-results-filtered-by-acls'] === 'true';

@@ -50,6 +50,8 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
       config,
       name: `${await session.author()} (pid ${process.pid} on ${hostname()})`,
     };
+    // Asked for before it says that it listens: from then on an interrupt ends it in order.
+    if (io.interrupted.aborted) return;
     const port = await listenForReports(flags, io, await consoleOf(flags, io));
     try {
       const leading = session.datacenters.map((datacenter) =>

@@ -11,7 +11,7 @@ import { commandWorld, policyOf } from './two-datacenters';
 /** Applies and rollbacks, in turn. Of few, one stall of the machine would be the whole 99th percentile. */
 const CHANGES = isLong ? 100 : 24;
 const PART = isLong ? 0.99 : 0.9;
-/** A client reads one question seven times a second at most: changes that come faster than that are taken together. */
+/** A client reads one question five times a second at most: changes that come faster than that are taken together. */
 const REST_MS = 300;
 
 interface Written {

@@ -74,7 +74,7 @@ const FLAPPING: Readonly<Record<string, (ground: Ground, isAway: boolean, flap: 
   },
 };
 
-/** The same by real Consul: 1,000 writes, of which a client reads seven a second at most, and takes in five. */
+/** The same by real Consul: 1,000 writes, of which a client takes in five a second. */
 const WRITTEN: Readonly<
   Record<string, (dc: ConsulDatacenter, isAway: boolean, register: () => Promise<void>) => Promise<void>>
 > = {

@@ -142,7 +142,7 @@ describe('a watch of the announcement', () => {
           return Array.prototype.push.call(heard, each);
         };
       }
-      // A query may read four times in a burst, and then seven times a second.
+      // A query may read four times in a burst, and then five times a second.
       await pause(300);
       const begun = performance.now();
       await announce('many', `r1/${round}`, by);
