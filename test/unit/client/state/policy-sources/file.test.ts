@@ -101,7 +101,9 @@ describe('createFilePolicySource', () => {
     const { content, readings } = watchFile('payments.yaml', clock);
     await content('a: 1');
     for (const text of ['a: 1', 'a: 1', 'a: 2']) {
-      writeFileSync(path, text);
+      // In one piece: a reading between its emptying and its writing would be one more.
+      writeFileSync(`${path}.new`, text);
+      renameSync(`${path}.new`, path);
       clock.runAll();
       // The source reads just as this does, and began earlier.
       for (let round = 0; round < 5; round += 1) await readPolicyFile(path);
