@@ -170,9 +170,8 @@ describe('a token that ends in the middle of an edit', () => {
     await dialog.getByRole('button', { name: 'Give another token' }).first().click();
     await useToken(page, world.consul.token ?? '');
     expect(await dialog.getByLabel('Why').inputValue()).toBe('a long explanation');
-    // What it would do is asked anew, with the other token.
-    await expect.poll(() => dialog.getByRole('button', { name: 'Apply', exact: true }).isEnabled()).toBe(true);
-    await dialog.getByLabel('Why').press('Enter');
+    // What it would do is asked anew, with the other token: the button waits for that, where a key would be lost.
+    await dialog.getByRole('button', { name: 'Apply', exact: true }).click();
     await expect.poll(() => newest('orders')).toMatchObject({ message: 'a long explanation' });
   });
 });
