@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { ListedService } from '../../ops/console/answers';
 import { Badge } from '../kit/badge';
 import { TextField } from '../kit/field';
@@ -17,10 +17,16 @@ const LOOK_MS = 15_000;
 export function ServicesPage() {
   const { told, refused, isLoading } = useAsked<readonly ListedService[]>('services', LOOK_MS);
   const [search, setSearch] = useState('');
+  /** Enter was pressed before there was anything to go to. */
+  const [isAwaited, setAwaited] = useState(false);
   const own = useStore(token);
   const all = told?.result ?? [];
   const wanted = search.trim().toLowerCase();
   const shown = all.filter(({ service }) => service.toLowerCase().includes(wanted));
+  const first = shown[0]?.service;
+  useEffect(() => {
+    if (isAwaited && first !== undefined) navigate(hrefOf(first));
+  }, [isAwaited, first]);
   return (
     <Card
       title={t('services')}
@@ -31,8 +37,7 @@ export function ServicesPage() {
           class="team-search"
           onSubmit={(event) => {
             event.preventDefault();
-            const [first] = shown;
-            if (first !== undefined) navigate(hrefOf(first.service));
+            setAwaited(true);
           }}
         >
           <TextField
@@ -41,7 +46,10 @@ export function ServicesPage() {
             placeholder={t('search')}
             type="search"
             value={search}
-            onInput={setSearch}
+            onInput={(text) => {
+              setSearch(text);
+              setAwaited(false);
+            }}
           />
         </form>
         {refused !== undefined && <Refusal refused={refused} />}
