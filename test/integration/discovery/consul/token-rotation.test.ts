@@ -48,7 +48,8 @@ it('a token that is rotated in its file and then revoked costs nothing: changes 
   await consul.register({ name: 'payments', id: 'p2', address: '127.0.0.1', port: 10 });
   await expect.poll(instances, { timeout: 10_000, interval: 10 }).toBe(2);
   const tookMs = performance.now() - changedAtMs;
-  expect(Math.min(...counts.slice(since))).toBe(1);
+  // None was lost meanwhile; the change may be there at the first look.
+  expect(Math.min(...counts.slice(since))).toBeGreaterThanOrEqual(1);
   // The query that was under way asked with the old one; it is asked again with the new one.
   expect(lines.length).toBeLessThanOrEqual(2);
   // Newer servers put the same behind words of their own.
