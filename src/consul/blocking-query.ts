@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger';
 import { backoffMs, createTokenBucket } from '../base/pacing';
 import type { Random } from '../base/random';
 import type { ConsulClient } from './client';
-import { type ConsulAnswer, type ConsulRequest, PLAIN_TIME_LIMIT_MS } from './request';
+import { type ConsulAnswer, type ConsulRequest, LEAST_OF_WAIT, PLAIN_TIME_LIMIT_MS, spreadWaitMs } from './request';
 
 /**
  * One loop of blocking reads: asks, hands the answer over, asks again for what comes after it. Never ends by itself.
@@ -41,8 +41,6 @@ export interface BlockingQueryDeps {
   readonly logger?: Logger;
 }
 
-/** Waits differ between this share of the time given and all of it. */
-const LEAST_OF_WAIT = 0.9;
 const INDEXLESS_POLL_MS = 1000;
 /** From so large an answer on, fewer bytes are worth the time that the agent takes to compress it. */
 const COMPRESS_FROM_BYTES = 32 * 1024;
@@ -77,8 +75,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
   const ask = (afterMs = 0): void => {
     timer = undefined;
     const { query, ...rest } = spec.request();
-    // Different for each request, so that the clients of a service do not come in step.
-    const wait = Math.round(Math.min(waitMs, waitLimitMs) * (LEAST_OF_WAIT + (1 - LEAST_OF_WAIT) * random()));
+    const wait = spreadWaitMs(Math.min(waitMs, waitLimitMs), random);
     const blocking = index === undefined ? {} : { index: String(index), wait: `${wait}ms` };
     client
       .get({

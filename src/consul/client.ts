@@ -13,6 +13,8 @@ import {
   type ConsulAnswer,
   type ConsulRequest,
   PLAIN_TIME_LIMIT_MS,
+  spreadWaitMs,
+  waitMsOf,
 } from './request';
 import { ACCEPT_GZIP, BodyCollector, decodedBody, failureReason, httpReason, isFaultOfAgent, isPage } from './response';
 import { createTlsMaterial } from './tls';
@@ -217,12 +219,9 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
  * them. https://developer.hashicorp.com/consul/docs/agent/config/config-files#http_max_conns_per_client
  */
 function waitingAsLong(request: ConsulRequest, ageMs: number, random: Random): ConsulRequest {
-  const wait = Number.parseInt(String(request.query?.['wait'] ?? ''), 10);
   const limitMs = Math.max(FIRST_WAIT_MS, ageMs);
-  if (!(wait > limitMs)) return request;
-  // What a client asks for at its start should not all come again at once.
-  const shorter = `${Math.round(limitMs * (0.9 + 0.1 * random()))}ms`;
-  return { ...request, query: { ...request.query, wait: shorter } };
+  if (!(waitMsOf(request) > limitMs)) return request;
+  return { ...request, query: { ...request.query, wait: `${spreadWaitMs(limitMs, random)}ms` } };
 }
 
 /** The same question, answered at once. */

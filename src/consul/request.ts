@@ -1,3 +1,5 @@
+import type { Random } from '../base/random';
+
 export interface ConsulRequest {
   /** Under `/v1`, with `{name}` where a parameter goes. */
   readonly path: string;
@@ -32,6 +34,20 @@ export type ConsulAnswer =
 
 /** A read without an index answers at once, or something is wrong. */
 export const PLAIN_TIME_LIMIT_MS = 10_000;
+
+/** Blocking reads wait between this share of the time given and all of it. */
+export const LEAST_OF_WAIT = 0.9;
+
+/** The `wait` of a blocking read: different for each, so that readers do not come in step. */
+export function spreadWaitMs(limitMs: number, random: Random): number {
+  return Math.round(limitMs * (LEAST_OF_WAIT + (1 - LEAST_OF_WAIT) * random()));
+}
+
+/** How long a read waits for a change, in milliseconds; 0: it does not. */
+export function waitMsOf({ query }: Pick<ConsulRequest, 'query'>): number {
+  const wait = query?.['wait'];
+  return typeof wait === 'string' ? Number.parseInt(wait, 10) : 0;
+}
 
 /** What one agent made of a request. */
 export interface Asked {

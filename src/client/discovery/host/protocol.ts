@@ -1,4 +1,4 @@
-import type { ConsulAnswer, ConsulRequest } from '../../../consul/request';
+import { type ConsulAnswer, type ConsulRequest, waitMsOf } from '../../../consul/request';
 
 /** One read as it goes from a process to the one that asks Consul for all. No token: both sides hold the same. */
 export interface HostAsk {
@@ -23,13 +23,12 @@ export type HostAnswer = ConsulAnswer | typeof LOST;
 /** `usualWaitMs`: the least that a blocking query waits for if it is not shortened. */
 export function toAsk(request: ConsulRequest, usualWaitMs: number): HostAsk {
   const { index, ...query } = request.query ?? {};
-  const wait = typeof query['wait'] === 'string' ? Number.parseInt(query['wait'], 10) : 0;
   return {
     path: request.path,
     params: request.params ?? {},
     query,
     index: typeof index === 'string' ? index : undefined,
-    isShort: typeof index === 'string' && wait < usualWaitMs,
+    isShort: typeof index === 'string' && waitMsOf(request) < usualWaitMs,
     isCompressed: request.isCompressed === true,
     afterMs: request.afterMs ?? 0,
     timeLimitMs: request.timeLimitMs,

@@ -4,7 +4,13 @@ import type { Runtime } from '../../../base/runtime';
 import { type ConsulClient, createConsulClient } from '../../../consul/client';
 import { findPlace, socketName } from '../../../consul/host-place';
 import type { ParsedConsulOptions } from '../../../consul/options';
-import type { AgentLoad, ConsulAnswer, ConsulRequest, WatchSharing } from '../../../consul/request';
+import {
+  type AgentLoad,
+  type ConsulAnswer,
+  type ConsulRequest,
+  LEAST_OF_WAIT,
+  type WatchSharing,
+} from '../../../consul/request';
 import { createTokenSource } from '../../../consul/token';
 import { HostGroup } from './group';
 import { LOST, toAsk } from './protocol';
@@ -20,7 +26,6 @@ interface Member {
   readonly client: ConsulClient;
 }
 
-const LEAST_OF_WAIT = 0.9;
 const SWEEP_MS = 30_000;
 /** So many tokens at once are no rotation. */
 const GROUPS = 4;
