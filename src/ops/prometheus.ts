@@ -118,3 +118,8 @@ function labelsOf(metric: unknown): Readonly<Record<string, string>> {
   const labels = isRecord(metric) ? metric : {};
   return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, String(value)]));
 }
+
+/** Inside double quotes, in PromQL and in Prometheus' text format. */
+export function quotedText(value: string): string {
+  return value.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n');
+}

@@ -4,6 +4,7 @@ import {
   type PrometheusServer,
   queryPrometheus,
   queryPrometheusRange,
+  quotedText,
   type Range,
   type Series,
 } from '../../prometheus';
@@ -41,7 +42,7 @@ export async function measureSubsets(
   const named = `=~"${regexOf(request.service)}([?].*)?"`;
   const service = `graylane_service${named}`;
   const narrowed = Object.entries(labels ?? {})
-    .map(([name, value]) => `,${name}="${textOf(value)}"`)
+    .map(([name, value]) => `,${name}="${quotedText(value)}"`)
     .join('');
   const subsets = `"${regexOf(canary)}|${regexOf(stable)}"${narrowed}`;
   const attempts = `{__name__=~"graylane_attempts(_total)?",${service}${narrowed}}`;
@@ -162,14 +163,9 @@ function histogramOf(samples: readonly Growth[]): DurationHistogram | undefined 
   return { boundsMs: bounds.slice(0, -1), counts };
 }
 
-/** Inside a text of PromQL, between double quotes. */
-function textOf(value: string): string {
-  return value.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n');
-}
-
 /** A pattern inside such a text that matches the value and nothing else. */
 function regexOf(value: string): string {
-  return textOf(value.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return quotedText(value.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
 }
 
 const SUBSET = /\{\{\s*subset\s*\}\}/;
@@ -191,6 +187,6 @@ export function fillIn(
   const window = `${Math.max(1, Math.ceil((nowMs - sinceMs) / 1_000))}s`;
   const values: Readonly<Record<string, string>> = { service, canary, stable, window, subset };
   return query.replace(/\{\{\s*(service|canary|stable|window|subset)\s*\}\}/g, (_, name: string) =>
-    textOf(values[name] ?? ''),
+    quotedText(values[name] ?? ''),
   );
 }

@@ -65,9 +65,8 @@ export async function openReportPort({ host, port, advertise, others }: ReportPo
   return {
     address,
     collect(place) {
-      const collector = new Collector(() => performance.now());
-      const { collecting, status } = collectIn(place, collector, advertise ?? address);
-      takers.push(rolloutReports(collector));
+      const { collecting, taker, status } = collectIn(place, advertise ?? address);
+      takers.push(taker);
       places.push(status);
       return collecting;
     },
@@ -77,10 +76,10 @@ export async function openReportPort({ host, port, advertise, others }: ReportPo
 
 function collectIn(
   { client, lease, datacenter }: CollectingPlace,
-  collector: Collector,
   url: string,
-): { readonly collecting: Collecting; readonly status: () => PlaceMetrics } {
+): { readonly collecting: Collecting; readonly taker: ReportTaker; readonly status: () => PlaceMetrics } {
   const now = (): number => performance.now();
+  const collector = new Collector(now);
   const led = new Map<string, RolloutProgress>();
   const ended = new Map<string, EndedRollouts>();
   const write: AnnouncerDeps['write'] = (operations) => transact(client, datacenter, operations);
@@ -139,5 +138,6 @@ function collectIn(
     },
     close: () => announcer.close(),
   };
-  return { collecting, status: () => ({ datacenter, led, collected: collector.status(), ended }) };
+  const status = (): PlaceMetrics => ({ datacenter, led, collected: collector.status(), ended });
+  return { collecting, taker: rolloutReports(collector), status };
 }

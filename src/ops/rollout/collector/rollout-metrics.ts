@@ -1,3 +1,4 @@
+import { quotedText } from '../../prometheus';
 import type { RolloutProgress } from '../progress';
 import type { CollectorStatus } from './collector';
 
@@ -66,10 +67,10 @@ type Series = Labelled<number>;
 
 /** In the order of their names. */
 function labelled<T>(byService: ReadonlyMap<string, T>, datacenter: string | undefined): readonly Labelled<T>[] {
-  const place = datacenter === undefined ? '' : `,graylane_datacenter="${escaped(datacenter)}"`;
+  const place = datacenter === undefined ? '' : `,graylane_datacenter="${quotedText(datacenter)}"`;
   return [...byService]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([service, value]) => [`graylane_service="${escaped(service)}"${place}`, value]);
+    .map(([service, value]) => [`graylane_service="${quotedText(service)}"${place}`, value]);
 }
 
 function gaugeOf<T>([name, help, value]: Gauges<T>[number], of: readonly Labelled<T>[]): string {
@@ -84,8 +85,4 @@ function gaugeOf<T>([name, help, value]: Gauges<T>[number], of: readonly Labelle
 function family(name: string, type: 'gauge' | 'counter', help: string, series: readonly Series[]): string {
   const lines = series.map(([labels, value]) => `graylane_rollout_${name}{${labels}} ${value}\n`);
   return `# HELP graylane_rollout_${name} ${help}\n# TYPE graylane_rollout_${name} ${type}\n${lines.join('')}`;
-}
-
-function escaped(label: string): string {
-  return label.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n');
 }
