@@ -110,7 +110,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
           // No test of these asks what its process as a whole does, so that all may share one.
-          ...{ pool: 'threads', isolate: false },
+          pool: 'threads',
+          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },

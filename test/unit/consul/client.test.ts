@@ -18,6 +18,11 @@ async function serve(where: ListenOptions): Promise<{ readonly server: Server; r
   return { server, asked };
 }
 
+function addressOf(server: Server): string {
+  const bound = server.address();
+  return `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}`;
+}
+
 const open = (options: ConsulOptions) => createConsulClient(parseConsulOptions(options, {}), { clock: systemClock });
 const ask = {
   path: '/health/service/{service}',
@@ -50,9 +55,8 @@ describe('consul client', () => {
 
   it('leaves an address that cannot be reached for the next one, and stays there', async () => {
     const { server, asked } = await serve({ port: 0, host: '127.0.0.1' });
-    const bound = server.address();
     const client = open({
-      address: ['http://127.0.0.1:9', `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}`],
+      address: ['http://127.0.0.1:9', addressOf(server)],
     });
     expect(await client.get(ask)).toMatchObject({ kind: 'answer' });
     expect(await client.get(ask)).toMatchObject({ kind: 'answer' });
@@ -70,11 +74,9 @@ describe('consul client', () => {
   ])('of $ageMs ms waits for $longest ms where $asked are asked for: its query may outlive it', async (row) => {
     const { ageMs, asked: wait, longest, least = 0.9 * longest } = row;
     const { server, asked } = await serve({ port: 0, host: '127.0.0.1' });
-    const bound = server.address();
     let lateMs = 0;
     const clock = { ...systemClock, now: () => systemClock.now() + lateMs };
-    const address = `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}`;
-    const client = createConsulClient(parseConsulOptions({ address }, {}), { clock });
+    const client = createConsulClient(parseConsulOptions({ address: addressOf(server) }, {}), { clock });
     lateMs = ageMs;
     await client.get({ ...ask, query: { index: '7', wait } });
     const waited = Number(/wait=(\d+)ms/.exec(asked[0] ?? '')?.[1]);
@@ -98,8 +100,7 @@ describe('consul client', () => {
       response.writeHead(status, { 'x-consul-index': String(index), 'x-consul-knownleader': knows }).end(body);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const bound = server.address();
-    const client = open({ address: `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}` });
+    const client = open({ address: addressOf(server) });
     const answer = await client.get(ask);
     expect(answer.kind).toBe(kind);
     if (answer.kind === 'failure') expect(answer.reason).toMatch(/^it tells nothing, and knows no leader/);
@@ -110,8 +111,7 @@ describe('consul client', () => {
   it('fails what is under way and what comes after when it is closed', async () => {
     const server = createServer(() => {});
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const bound = server.address();
-    const client = open({ address: `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}` });
+    const client = open({ address: addressOf(server) });
     const under = client.get(ask);
     await new Promise((resolve) => server.once('request', resolve));
     client.close();

@@ -5,6 +5,12 @@ import { LeastRequestPicker } from '../../../../../src/client/balancer/pickers/l
 import { connectionsOf, countOf, countPicks, firstTry, pickerFor, picks } from '../connections';
 import { simulate, worstDeviation } from '../pool-simulation';
 
+function suspectsOf(weights: readonly number[]): ReturnType<typeof connectionsOf> {
+  const ready = connectionsOf(weights);
+  for (const { endpoint } of ready) endpoint.load.doubt(0);
+  return ready;
+}
+
 describe('least_request', () => {
   it('takes the less busy of two', () => {
     const random = seededRandom(1);
@@ -59,8 +65,7 @@ describe('least_request', () => {
     [1, 1.5, 2],
   ])('of suspects, all of them, still takes the one with fewer calls: weights %j', (...weights) => {
     const random = seededRandom(7);
-    const ready = connectionsOf(weights);
-    for (const { endpoint } of ready) endpoint.load.doubt(0);
+    const ready = suspectsOf(weights);
     for (let call = 0; call < 20; call += 1) ready[0]?.endpoint.load.attemptStarted(new AttemptLink(), 0);
     const counts = countPicks(pickerFor('least_request', ready, random), ready, firstTry(random), 1_000);
     // By chance it is a third, or two ninths.
@@ -72,8 +77,7 @@ describe('least_request', () => {
     [1, 1.5, 2],
   ])('of suspects, all of them, gives a call that lasts to the one with fewest such: weights %j', (...weights) => {
     const random = seededRandom(7);
-    const ready = connectionsOf(weights);
-    for (const { endpoint } of ready) endpoint.load.doubt(0);
+    const ready = suspectsOf(weights);
     for (let call = 0; call < 1_000; call += 1) ready[0]?.endpoint.load.takeLasting();
     const context = { ...firstTry(random), lasts: true };
     const counts = countPicks(pickerFor('least_request', ready, random), ready, context, 1_000);
