@@ -7,14 +7,30 @@ export function licencesOf(ids) {
   const folders = new Set(
     ids.flatMap((id) => /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+(?=[\\/])/.exec(id)?.[0] ?? []),
   );
-  /** Many packages have the same text. */
-  const titlesByText = new Map();
+  /** Many packages have the same text, but for whose copyright it is and where its lines end. */
+  const shared = new Map();
   for (const folder of folders) {
-    const text = textOf(folder);
-    titlesByText.set(text, [...(titlesByText.get(text) ?? []), titleOf(folder)]);
+    const { notices, text } = partsOf(textOf(folder));
+    const key = text.replace(/\s+/g, ' ');
+    const { titles, others } = shared.get(key) ?? { titles: [], others: [] };
+    shared.set(key, { titles: [...titles, titleOf(folder)], others: [...others, ...notices], text });
   }
-  const texts = [...titlesByText].map(([text, titles]) => `${titles.sort().join('\n')}\n\n${text}\n`).sort();
-  return ['dist/ holds code of these packages.\n', ...texts].join(`\n${'-'.repeat(80)}\n\n`);
+  const texts = [...shared.values()].map(({ titles, others, text }) => {
+    const notices = [...new Set(others)].sort();
+    return `${[titles.sort().join('\n'), ...(notices.length > 0 ? [notices.join('\n')] : []), text].join('\n\n')}\n`;
+  });
+  return ['dist/ holds code of these packages.\n', ...texts.sort()].join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+/** The notices of the MIT licence stand before its text. Other licences are kept whole. */
+function partsOf(text) {
+  const [head, ...rest] = text.split(/(?=^Permission is hereby granted, free of charge,)/m);
+  const lines = head.split('\n').flatMap((line) => line.trim() || []);
+  const [notices, others] = [/^copyright\b/i, /^(?!copyright\b)(?!\(?(the )?mit licen[cs]e\b)/i].map((pattern) =>
+    lines.filter((line) => pattern.test(line)),
+  );
+  const isPlain = rest.length === 1 && notices.length > 0 && others.length === 0;
+  return isPlain ? { notices, text: `MIT License\n\n${rest[0].trim()}` } : { notices: [], text };
 }
 
 function titleOf(folder) {
