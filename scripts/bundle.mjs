@@ -22,6 +22,8 @@ const LATE = {
   /** What few policies hold: filters, CIDR, versions, guards, config entries of Consul; and the words of a bad document. */
   rules:
     /^(src\/(client\/breaker\/guard\/(subset-guard|rolling-counts)|policy\/(chain\/|envoy-retries|filter\/|matchers\/(cidr|version)|synonyms))|node_modules\/(compare-versions|ipaddr\.js|@noble\/hashes)\/)/,
+  /** Documents in YAML: those in JSON and in code do without. */
+  yaml: /^(src\/base\/yaml|node_modules\/js-yaml\/)/,
   /** What serves the pages: loaded with the first `adminHandler()`. */
   pages: /^src\/base\/web\//,
   /** What is not Consul's: instances and policies in code and files, what is kept in the state directory. */
@@ -71,16 +73,16 @@ export async function bundle(root, names) {
     },
   });
   for (const { type, fileName } of output)
-    if (type === 'chunk' && /\bc(li|ommands?)\b/.test(fileName)) shorten(fileName);
+    if (type === 'chunk' && /\b(c(li|ommands?)|late-yaml)\b/.test(fileName)) shorten(fileName, !/yaml/.test(fileName));
   return output.flatMap((chunk) => chunk.moduleIds ?? []);
 
-  /** The command's traces are for its authors, who have the sources: no blanks. Names stay, for what a bug report says. */
-  function shorten(fileName) {
+  /** Traces of the command and of js-yaml are for their authors, who have the sources: no blanks. Names stay, for bug reports. */
+  function shorten(fileName, names) {
     const file = join(root, 'dist', fileName);
     const { code: short, errors } = minifySync(fileName, readFileSync(file, 'utf8'), {
       module: false,
-      compress: { target: 'es2022', keepNames: { function: true, class: true } },
-      mangle: { toplevel: true, keepNames: true },
+      compress: { target: 'es2022', keepNames: { function: names, class: names } },
+      mangle: { toplevel: true, keepNames: names },
       codegen: { removeWhitespace: true },
     });
     if (errors.length > 0) throw new Error(`bundle: ${fileName}: ${errors[0].message}`);

@@ -1,19 +1,10 @@
 import type * as Re2 from 're2js';
-import type * as Yaml from 'yaml';
 
-/*
- * Packages that many processes never need, or not before a first call has gone out: each is loaded when it is first
- * used. The callers are synchronous, so `import()` is no way, and `require` with a literal name is what bundlers
- * follow. It keeps what it loaded: a second call costs a look-up.
+/**
+ * Regular expressions in policies: loaded when they are first used, since many processes never are in need of them. The
+ * callers are synchronous, so `import()` is no way, and `require` with a literal name is what bundlers follow. It keeps
+ * what it loaded: a second call costs a look-up.
  */
-
-/** Documents in YAML; those in JSON and in code do without. */
-export function loadYaml(): typeof Yaml {
-  // biome-ignore lint/style/noCommonJs: the reason stands above
-  return require('yaml');
-}
-
-/** Regular expressions in policies. */
 export function loadRe2(): typeof Re2 {
   // biome-ignore lint/style/noCommonJs: the reason stands above
   return require('re2js');

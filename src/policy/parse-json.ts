@@ -1,23 +1,27 @@
 import { MAX_DEPTH } from './limits';
-import { type DocumentPath, note, type PositionIndex, type ProblemList } from './problems';
+import { type DocumentPath, note, type ParsedText, PositionIndex, ProblemList } from './problems';
 
 /**
  * Reads strict JSON. `JSON.parse` gives the value; a second, simple pass over text that is then known to be valid finds
- * what it does not tell: where things stand, and keys that are given twice. Undefined after a syntax error, which is
- * reported.
+ * what it does not tell: where things stand, and keys that are given twice. `document` is what messages call it.
  */
-export function parseJson(text: string, positions: PositionIndex, problems: ProblemList): unknown {
-  let value: unknown;
+export function parseJson(text: string, document: string): ParsedText {
+  const positions = new PositionIndex(text);
+  const list = new ProblemList(positions, document);
+  const value = readValue(text, positions, list);
+  if (value !== undefined) scanEntries(text, positions, list);
+  return { value, positions, problems: list.problems };
+}
+
+function readValue(text: string, positions: PositionIndex, problems: ProblemList): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     positions.add([], syntaxErrorOffset(error, text));
     const said = error instanceof Error ? error.message : 'syntax error';
     problems.report([], note('not JSON'), `JSON; ${said}${hintFor(text)}`);
     return undefined;
   }
-  scanEntries(text, positions, problems);
-  return value;
 }
 
 /** What people write that is YAML or JavaScript. */

@@ -2,16 +2,7 @@ import { MAX_DOCUMENT_BYTES } from './limits';
 import { parseJson } from './parse-json';
 import { parseYaml, parseYamlStream } from './parse-yaml';
 import { utf8Length } from './plain-data';
-import type { PolicyProblem } from './plan';
-import { note, PositionIndex, type Positions, ProblemList } from './problems';
-
-export interface ParsedText {
-  /** Undefined when the text could not be parsed; `problems` says why. */
-  readonly value: unknown;
-  readonly positions: Positions;
-  /** Syntax, encoding, size, keys given twice. Empty when the text is sound. */
-  readonly problems: readonly PolicyProblem[];
-}
+import { note, type ParsedText, ProblemList } from './problems';
 
 /**
  * Parses a document's text and says where in it everything stands. A byte-order mark is ignored; bytes must be valid
@@ -20,10 +11,7 @@ export interface ParsedText {
 export function parsePolicyText(text: string | Uint8Array, format: 'json' | 'yaml', document = 'policy'): ParsedText {
   const source = sourceOf(text, document);
   if (typeof source !== 'string') return source;
-  const positions = new PositionIndex(source);
-  const list = new ProblemList(positions, document);
-  const value = format === 'json' ? parseJson(source, positions, list) : parseYaml(source, positions, list);
-  return { value, positions, problems: list.problems };
+  return format === 'json' ? parseJson(source, document) : parseYaml(source, document);
 }
 
 /**
@@ -34,11 +22,7 @@ export function parsePolicyTexts(text: string | Uint8Array, format: 'json' | 'ya
   if (format === 'json') return [parsePolicyText(text, format)];
   const source = sourceOf(text, 'policy');
   if (typeof source !== 'string') return [source];
-  const parsed = parseYamlStream(source, () => {
-    const positions = new PositionIndex(source);
-    return { positions, problems: new ProblemList(positions) };
-  });
-  return parsed.map(({ place, value }) => ({ value, positions: place.positions, problems: place.problems.problems }));
+  return parseYamlStream(source, 'policy');
 }
 
 /** The text without a byte-order mark; what is wrong with it when there is nothing to parse. */

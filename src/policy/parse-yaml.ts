@@ -1,118 +1,91 @@
-import type { Document, Node } from 'yaml';
-import { loadYaml } from '../base/lazy-modules';
-import { MAX_DEPTH } from './limits';
-import { type DocumentPath, note, type PositionIndex, type ProblemList } from './problems';
+import { LineStarts, type Position } from '../base/line-starts';
+import { readYaml, type YamlDocument } from '../base/yaml';
+import { findNode, NOTHING, YamlError, type YamlNode } from '../base/yaml-nodes';
+import { type DocumentPath, note, type ParsedText, type Positions, ProblemList } from './problems';
 
-/** Nodes that aliases may stand for in all; beyond it a document is taken for one that explodes. */
-const MAX_ALIASED_NODES = 100;
+/** What parts documents, at the beginning of a line: nothing else may stand there, in a text of several lines either. */
+const SEPARATOR = /^---(?=\s|$)/m;
 
-/** One mistake causes many errors: those after the first few do not help. */
-const FAULTS_TOLD = 5;
+/** Comments, directives and ends of documents. */
+const BLANK = /^(?:\s*(?:#.*)?|%[A-Z]+ .*|\.\.\.\s*)$/;
 
-const OPTIONS = {
-  version: '1.2',
-  schema: 'core',
-  merge: false,
-  stringKeys: true,
-  // Found below, in linear time and with the path.
-  uniqueKeys: false,
-  prettyErrors: false,
-  // Not 'silent', which would also pass over a second document.
-  logLevel: 'error',
-} as const;
-
-/** Reads YAML 1.2 (core schema: `off` and dates stay text). Undefined after a syntax error, which is reported. */
-export function parseYaml(text: string, positions: PositionIndex, problems: ProblemList): unknown {
-  return guarded(problems, () => readDocument(loadYaml().parseDocument(text, OPTIONS), positions, problems));
-}
-
-/** Where the parts of one document of a stream go. */
-interface StreamPlace {
-  readonly positions: PositionIndex;
-  readonly problems: ProblemList;
+/** Reads YAML 1.2 (core schema: `off` and dates stay text). `document` is what messages call it. */
+export function parseYaml(text: string, document: string): ParsedText {
+  return parseAlone(text, new LineStarts(text), 0, document);
 }
 
 /**
- * The same of a text that may hold several documents, parted by `---`. `place` is called for each of them that is not
- * blank, and once where there is none. Gives what each call gave, with the value.
+ * The same of a text that may hold several documents, parted by `---`: each that is not blank, or what there is to say
+ * of a text without one. A document that is broken leaves the others.
  */
-export function parseYamlStream<P extends StreamPlace>(
-  text: string,
-  place: () => P,
-): readonly { readonly place: P; readonly value: unknown }[] {
-  let documents: readonly Document.Parsed[];
-  try {
-    documents = loadYaml().parseAllDocuments(text, OPTIONS);
-  } catch {
-    documents = [];
+export function parseYamlStream(text: string, document: string): readonly ParsedText[] {
+  const lines = new LineStarts(text);
+  const parsed: ParsedText[] = [];
+  let begin = 0;
+  for (const piece of text.split(SEPARATOR)) {
+    if (!piece.split('\n').every((line) => BLANK.test(line))) parsed.push(parseAlone(piece, lines, begin, document));
+    begin += piece.length + '---'.length;
   }
-  const filled = documents.filter(({ contents, errors }) => errors.length > 0 || !isBlank(contents));
-  if (filled.length === 0) {
-    const only = place();
-    return [{ place: only, value: parseYaml(text, only.positions, only.problems) }];
-  }
-  return filled.map((document) => {
-    const here = place();
-    const value = guarded(here.problems, () => readDocument(document, here.positions, here.problems));
-    return { place: here, value };
-  });
+  return parsed.length > 0 ? parsed : [parseAlone('', lines, 0, document)];
 }
 
-/** Nothing stands there, or comments alone: what `---` before or after a document leaves. */
-function isBlank(contents: unknown): boolean {
-  return contents === null || (loadYaml().isScalar(contents) && contents.value === null && contents.source === '');
+/** `lines`: of the whole text, in which the document begins at `begin`. */
+function parseAlone(text: string, lines: LineStarts, begin: number, noun: string): ParsedText {
+  const read = readOne(text);
+  if (read instanceof YamlError) {
+    const positions: Positions = { locate: () => lines.positionAt(begin + read.offset) };
+    const problems = new ProblemList(positions, noun);
+    problems.report([], note('not YAML'), `YAML 1.2; ${read.message}`);
+    return { value: undefined, positions, problems: problems.problems };
+  }
+  const positions = new YamlPositions(read.root, lines, begin);
+  const problems = new ProblemList(positions, noun);
+  reportTwins(read.root, [], problems);
+  return { value: read.value, positions, problems: problems.problems };
 }
 
-function guarded(problems: ProblemList, read: () => unknown): unknown {
+/** The only document of a text; null where it is blank. */
+function readOne(text: string): YamlDocument | YamlError {
   try {
-    return read();
+    // A key that is given twice is found below, with the path and all its siblings.
+    const [first, second] = readYaml(text, { uniqueKeys: false });
+    if (second !== undefined) return new YamlError('more than one document', second.root.start ?? 0);
+    return first ?? { value: null, root: NOTHING };
   } catch (error) {
-    // The parser recurses, so what is nested without end ends its stack; aliases that explode throw here too.
-    problems.report([], note('not YAML'), `YAML 1.2; ${error instanceof Error ? error.message : 'syntax error'}`);
-    return undefined;
+    return error instanceof YamlError ? error : new YamlError(String(error), 0);
   }
 }
 
-function readDocument(document: Document.Parsed, positions: PositionIndex, problems: ProblemList): unknown {
-  const faults = [...document.errors, ...document.warnings];
-  for (const fault of faults.slice(0, FAULTS_TOLD)) {
-    positions.add([], fault.pos[0]);
-    problems.report([], note('not YAML'), `YAML 1.2; ${fault.message}`);
-  }
-  if (faults.length > 0) return undefined;
-  indexNode(document.contents, [], positions, problems);
-  return document.toJS({ maxAliasCount: MAX_ALIASED_NODES });
-}
+class YamlPositions implements Positions {
+  readonly #root: YamlNode;
+  readonly #lines: LineStarts;
+  readonly #begin: number;
 
-function indexNode(node: unknown, path: DocumentPath, positions: PositionIndex, problems: ProblemList): void {
-  const { isAlias, isMap, isScalar, isSeq } = loadYaml();
-  if (path.length > MAX_DEPTH || isAlias(node)) return;
-  if (path.length === 0) positions.add(path, startOf(node) ?? 0);
-  if (isScalar(node) && typeof node.value === 'number' && node.source !== String(node.value)) {
-    positions.addWritten(path, node.source ?? '');
+  constructor(root: YamlNode, lines: LineStarts, begin: number) {
+    this.#root = root;
+    this.#lines = lines;
+    this.#begin = begin;
   }
-  if (isMap(node)) {
-    const keys = new Set<string>();
-    for (const pair of node.items) {
-      const key = isScalar(pair.key) ? String(pair.key.value) : '';
-      const entryPath = [...path, key];
-      const start = startOf(pair.key);
-      if (start !== undefined) positions.add(entryPath, start);
-      if (keys.has(key)) problems.report(entryPath, note('given twice'), 'each key once');
-      keys.add(key);
-      indexNode(pair.value, entryPath, positions, problems);
-    }
+
+  locate(path: DocumentPath): Position {
+    return this.#lines.positionAt(this.#begin + (findNode(this.#root, path).start ?? 0));
   }
-  if (isSeq(node)) {
-    for (const [index, item] of node.items.entries()) {
-      const itemPath = [...path, index];
-      const start = startOf(item);
-      if (start !== undefined) positions.add(itemPath, start);
-      indexNode(item, itemPath, positions, problems);
-    }
+
+  writtenAt(path: DocumentPath): string | undefined {
+    const { node, isWhole } = findNode(this.#root, path);
+    return isWhole ? node.plain : undefined;
   }
 }
 
-function startOf(node: unknown): number | undefined {
-  return (node as Partial<Node> | null | undefined)?.range?.[0];
+function reportTwins({ entries }: YamlNode, path: (string | number)[], problems: ProblemList): void {
+  const keys = new Set<string>();
+  for (const { key, node, isAlias } of entries) {
+    if (typeof key === 'string' && keys.has(key)) problems.report([...path, key], note('given twice'), 'each key once');
+    if (typeof key === 'string') keys.add(key);
+    // Where an alias leads it is looked at in its own place.
+    if (isAlias || node.entries.length === 0) continue;
+    path.push(key);
+    reportTwins(node, path, problems);
+    path.pop();
+  }
 }

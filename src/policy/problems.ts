@@ -1,3 +1,4 @@
+import { LineStarts, type Position } from '../base/line-starts';
 import { shorten, shortenMiddle } from '../base/shorten';
 import { MAX_PROBLEMS } from './limits';
 import type { PolicyProblem } from './plan';
@@ -100,50 +101,40 @@ function formatPath(path: DocumentPath): string {
   return shortenMiddle(text, MOST_PATH_CHARACTERS);
 }
 
-/** 1-based. */
-interface Position {
-  readonly line: number;
-  readonly column: number;
-}
-
 /** Where the parts of a text stand, for messages. Built while parsing, dropped once the document is judged. */
 export interface Positions {
   /** The nearest part that the text has: the path itself, else the closest of its parents. */
   locate(path: DocumentPath): Position | undefined;
-  /** What stands in the text for a number that is spelled in another way, such as `1.0` for 1. */
+  /** What stands in the text for a number, which may be spelled in another way: `1.0` for 1. */
   writtenAt?(path: DocumentPath): string | undefined;
+}
+
+/** What became of a text. */
+export interface ParsedText {
+  /** Undefined when the text could not be parsed; `problems` says why. */
+  readonly value: unknown;
+  readonly positions: Positions;
+  /** Syntax, encoding, size, keys given twice. Empty when the text is sound. */
+  readonly problems: readonly PolicyProblem[];
 }
 
 /** A part of the text. A tree of them takes what the text takes, however long its keys and deep its objects are. */
 interface Entry {
   offset?: number;
-  written?: string;
   children?: Map<string | number, Entry>;
 }
 
 /** Filled by a parser: offsets of the entries (an object's key, a list's item). */
 export class PositionIndex implements Positions {
-  readonly #text: string;
+  readonly #lines: LineStarts;
   readonly #root: Entry = {};
-  #lineStarts: readonly number[] | undefined;
 
   constructor(text: string) {
-    this.#text = text;
+    this.#lines = new LineStarts(text);
   }
 
   add(path: DocumentPath, offset: number): void {
     this.#entry(path).offset = offset;
-  }
-
-  /** How a number is spelled. */
-  addWritten(path: DocumentPath, text: string): void {
-    this.#entry(path).written = shorten(text);
-  }
-
-  writtenAt(path: DocumentPath): string | undefined {
-    let entry: Entry | undefined = this.#root;
-    for (const part of path) entry = entry?.children?.get(part);
-    return entry?.written;
   }
 
   #entry(path: DocumentPath): Entry {
@@ -165,20 +156,6 @@ export class PositionIndex implements Positions {
       offset = entry?.offset ?? offset;
     }
     if (offset === undefined) return undefined;
-    this.#lineStarts ??= [0, ...Array.from(this.#text.matchAll(/\n/g), ({ index }) => index + 1)];
-    const line = lineAt(this.#lineStarts, offset);
-    return { line: line + 1, column: offset - (this.#lineStarts[line] ?? 0) + 1 };
+    return this.#lines.positionAt(offset);
   }
-}
-
-/** The last line that starts at the offset or before. */
-function lineAt(starts: readonly number[], offset: number): number {
-  let low = 0;
-  let high = starts.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if ((starts[middle] ?? 0) <= offset) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import { defined } from '../../base/defined';
+import { readYaml } from '../../base/yaml';
 import type { ExplainedTier, Explanation } from '../../client/admin/explain';
 import type { StaticInstance } from '../../client/discovery/static-instance';
 import type { GraylaneOptions } from '../../client/options';
@@ -164,7 +164,7 @@ const KINDS = { listed: '', draining: ' (weight 0)', absent: ' (vanished)' } as 
 async function readInstancesFile(file: string): Promise<Readonly<Record<string, readonly StaticInstance[]>>> {
   try {
     // YAML, which JSON is, too.
-    return parse(await readFile(file, 'utf8')) as Readonly<Record<string, readonly StaticInstance[]>>;
+    return readYaml(await readFile(file, 'utf8'))[0]?.value as Readonly<Record<string, readonly StaticInstance[]>>;
   } catch (error) {
     const message = `${file}: ${codeOf(error)} (expected: lists of instances by service name)`;
     throw new CommandError(2, message, 'see docs/simulate.md');

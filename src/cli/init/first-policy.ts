@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { parse, stringify } from 'yaml';
 import { apportion } from '../../base/apportion';
 import type { Instance } from '../../base/instances';
+import { readYaml, writeYaml } from '../../base/yaml';
 import type { PolicyDocument, RouteDocument } from '../../policy/document';
 import { instancesOf } from '../../policy/membership/snapshot';
 import { CommandError, codeOf } from '../command';
@@ -36,7 +36,7 @@ export async function firstPolicyOf(
 /** Pure. */
 export function policyText(service: string, instances: readonly Instance[], labels: Labels = USUAL): string {
   const partition = findPartition(instances);
-  const text = stringify(documentOf(service, partition, labels), { aliasDuplicateObjects: false });
+  const text = writeYaml(documentOf(service, partition, labels));
   const remarks = remarksOf(service, instances, partition, labels).map((line) => `# ${line}\n`);
   return `${remarks.join('')}${text}`;
 }
@@ -108,7 +108,7 @@ interface InitFlags extends ConsulFlags, Labels {
 export async function initPolicy(service: string, flags: InitFlags, io: CommandIo): Promise<void> {
   await withConsul(flags, io, async (connection) => {
     const text = await firstPolicyOf(service, connection, await connection.datacenters(), flags);
-    io.json(parse(text));
+    io.json(readYaml(text)[0]?.value);
     if (flags.output === undefined) io.write(text);
     else await writeNew(flags.output, text);
     const file = flags.output ?? 'FILE';

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { stringify } from 'yaml';
+import { writeYaml } from '../../base/yaml';
 import type { ImportLoss } from '../../ops/imports/report';
 import type { SourceText } from '../../ops/imports/sources';
 import type { PolicyDocument } from '../../policy/document';
@@ -61,9 +61,7 @@ export async function presentDocument(
   }
   if (unsaid.length > 0) io.exitCode = 3;
   const asJson = flags.output !== undefined && formatOf(flags.output) === 'json';
-  const text = asJson
-    ? `${JSON.stringify(document, null, 2)}\n`
-    : stringify(document, { aliasDuplicateObjects: false, lineWidth: 120 });
+  const text = asJson ? `${JSON.stringify(document, null, 2)}\n` : writeYaml(document);
   if (flags.output === undefined) io.write(text);
   else await write(flags.output, text, tryOut(flags.output), io);
 }

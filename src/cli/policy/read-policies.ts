@@ -1,8 +1,8 @@
-import { stringify } from 'yaml';
 import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
 import { sha256 } from '../../base/sha256';
 import { readTrustedKeys, type TrustedKeys } from '../../base/signing-keys';
+import { writeYaml } from '../../base/yaml';
 import type { PolicySummary } from '../../ops/console/answers';
 import {
   type HistoryEntry,
@@ -130,7 +130,7 @@ function printDocument(text: string, yaml: boolean | undefined, io: CommandIo): 
 /** A stored text as YAML, which is easiest to read and to compare. Text that is no JSON stays as it is. */
 export function readable(text: string): string {
   const value = parseStored(text);
-  return value === undefined ? text : stringify(value, { aliasDuplicateObjects: false });
+  return value === undefined ? text : writeYaml(value);
 }
 
 /** The history entry of the policy in force; undefined when it was written past the history. */

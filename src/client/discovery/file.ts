@@ -3,9 +3,9 @@ import { type Clock, systemClock } from '../../base/clock';
 import { GraylaneError } from '../../base/errors';
 import { followFiles } from '../../base/file-watch';
 import type { Instance } from '../../base/instances';
-import { loadYaml } from '../../base/lazy-modules';
 import { consoleLogger, type Logger, safeLogger } from '../../base/logger';
 import { createRefCounted } from '../../base/ref-counted';
+import { readYaml } from '../../base/yaml';
 import { createListedServices } from './listed-services';
 import type { Source } from './source';
 import { createServicesParser } from './static';
@@ -44,7 +44,7 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
 
   const read = (text: string): void => {
     try {
-      good = parse(path.endsWith('.json') ? JSON.parse(text) : loadYaml().parse(text));
+      good = parse(path.endsWith('.json') ? JSON.parse(text) : readYaml(text)[0]?.value);
     } catch (error) {
       failed(error instanceof Error ? error.message : String(error));
       return;

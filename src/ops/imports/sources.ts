@@ -1,15 +1,12 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { LineStarts, type Position } from '../../base/line-starts';
+import { readYaml } from '../../base/yaml';
+import { findNode, NOTHING, YamlError } from '../../base/yaml-nodes';
 import type { DocumentPath } from '../../policy/problems';
 
 /** A text that is imported, and how messages call it: a file's name, or `-`. */
 export interface SourceText {
   readonly file: string;
   readonly text: string;
-}
-
-interface Position {
-  readonly line: number;
-  readonly column: number;
 }
 
 /** One document of a text. */
@@ -41,7 +38,7 @@ const MAX_SOURCE_CHARACTERS = 16_000_000;
 /** Above it, JSON is read without positions, by the parser of the platform. */
 const MOST_WITH_POSITIONS = 1_000_000;
 /** Aliases inside aliases multiply; beyond it a document is taken for one that explodes. */
-const MAX_ALIASED_NODES = 10_000;
+const MOST_ALIASED = 1_000_000;
 const SEPARATOR = /^---(?=\s|$)/m;
 /** Of a value, and not of a template. */
 const JSON_BEGINS = /^\s*(?:\{\s*["}]|\[)/;
@@ -126,86 +123,37 @@ function readPiece(
   if (text.length > MOST_WITH_POSITIONS && isJsonText(text)) {
     return { file, document, value: JSON.parse(text), locate: () => undefined, writtenAt: () => undefined };
   }
+  const starts = new LineStarts(text);
+  const positionAt = (offset: number): Position => {
+    const { line, column } = starts.positionAt(offset);
+    return { line: lines + line, column };
+  };
   try {
-    const lineCounter = new LineCounter();
-    const parsed = parseDocument(text, {
-      version: '1.2',
-      schema: 'core',
-      merge: true,
-      prettyErrors: false,
-      logLevel: 'error',
-      lineCounter,
-    });
-    const positionAt = (offset: number): Position => {
-      const { line, col } = lineCounter.linePos(offset);
-      return { line: lines + line, column: col };
-    };
-    const [error] = parsed.errors;
-    if (error !== undefined) {
-      return {
-        file,
-        document,
-        ...positionAt(error.pos[0]),
-        message: `${error.message} (expected: YAML or JSON); left out`,
-      };
-    }
-    const value: unknown = parsed.toJS({ maxAliasCount: MAX_ALIASED_NODES });
-    const walk = (path: DocumentPath): Found =>
-      find(parsed.contents, path, (node) => (isAlias(node) ? node.resolve(parsed) : node));
+    const [first, second] = readYaml(text, { merge: true, mostAliased: MOST_ALIASED });
+    if (second !== undefined) throw new YamlError('more than one document', second.root.start ?? 0);
+    const { value, root } = first ?? { value: null, root: NOTHING };
     return {
       file,
       document,
       value,
       locate(path) {
-        const { offset } = walk(path);
-        return offset === undefined ? undefined : positionAt(offset);
+        const { start } = findNode(root, path, plainKey);
+        return start === undefined ? undefined : positionAt(start);
       },
       writtenAt(path) {
-        const { node, isWhole } = walk(path);
-        return isWhole && isScalar(node) && typeof node.value !== 'string' ? node.source : undefined;
+        const { node, isWhole } = findNode(root, path, plainKey);
+        return isWhole ? node.plain : undefined;
       },
     };
   } catch (error) {
-    // The parser recurses, so what is nested without end ends its stack; aliases that explode throw here too.
-    const why = error instanceof Error ? error.message.split('\n')[0] : 'a syntax error';
-    return { file, document, line: lines + 1, column: 1, message: `${why} (expected: YAML or JSON); left out` };
+    const [why, offset] = error instanceof YamlError ? [error.message, error.offset] : ['a syntax error', 0];
+    return { file, document, ...positionAt(offset), message: `${why} (expected: YAML or JSON); left out` };
   }
-}
-
-interface Found {
-  readonly node: unknown;
-  /** Of the key or the item that leads to the last part that was found. */
-  readonly offset: number | undefined;
-  /** Every part of the path was found. */
-  readonly isWhole: boolean;
-}
-
-function find(root: unknown, path: DocumentPath, resolved: (node: unknown) => unknown): Found {
-  let node = resolved(root);
-  let offset = startOf(root);
-  for (const part of path) {
-    if (isMap(node)) {
-      const wanted = plainKey(String(part));
-      const pairs = node.items.filter(({ key }) => isScalar(key) && plainKey(String(key.value)) === wanted);
-      const pair = pairs.find(({ key }) => isScalar(key) && String(key.value) === String(part)) ?? pairs[0];
-      if (pair === undefined) return { node, offset, isWhole: false };
-      offset = startOf(pair.key) ?? offset;
-      node = resolved(pair.value);
-    } else if (isSeq(node) && typeof part === 'number' && node.items[part] !== undefined) {
-      offset = startOf(node.items[part]) ?? offset;
-      node = resolved(node.items[part]);
-    } else return { node, offset, isWhole: false };
-  }
-  return { node, offset, isWhole: true };
 }
 
 /** One spelling for `PathPrefix`, `pathPrefix` and `path_prefix`: paths may be told in another than the text's. */
 export function plainKey(key: string): string {
   return key.replaceAll('_', '').toLowerCase();
-}
-
-function startOf(node: unknown): number | undefined {
-  return (node as { readonly range?: readonly number[] } | null | undefined)?.range?.[0];
 }
 
 function templateIn(text: string): { readonly text: string; readonly line: number } | undefined {

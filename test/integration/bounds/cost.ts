@@ -1,4 +1,4 @@
-import { type Hostile, hostile } from './hostile';
+import { hostile } from './hostile';
 import { INPUTS, type Input } from './inputs';
 import { seeded } from './random';
 
@@ -9,11 +9,13 @@ const MOST_BYTES = 256 * 1024;
 const BYTES_OUT = 20;
 /** In what it takes to parse as many bytes of plain JSON. */
 const TIMES_JSON = 150;
-const LARGEST = 240_000;
-/** Of an input in one round. */
-const MOST_TURNS = 5;
+/** Of one input, where it takes longer than the floor; and where it seems to cost too much. */
+const LEAST_READINGS = 3;
+const MOST_READINGS = 6;
+/** Of a text, in characters. */
+export const LARGEST = 240_000;
 
-export interface Found {
+interface Found {
   readonly what: string;
   readonly bytes: number;
   readonly us: number;
@@ -36,31 +38,53 @@ function yardstick(): number {
   return Math.max(Math.min(...runs), 1) / text.length;
 }
 
-/** Feeds so many hostile inputs to each way in; those that cost or tell too much. */
-export function findCostly(
-  inputs: number,
-  seed: number,
-): { readonly costly: Found[]; readonly worstUs: number; readonly worstBytes: number } {
+interface Costs {
+  /** What costs or tells too much. */
+  readonly costly: readonly Found[];
+  /** For a byte, above the floor. */
+  readonly worstUs: number;
+  readonly worstBytes: number;
+}
+
+/** Feeds so many hostile inputs to each way in. */
+export function findCostly(inputs: number, seed: number): Costs {
   const random = seeded(seed);
+  for (const input of Object.values(INPUTS)) warm(input);
+  const names = Object.keys(INPUTS);
+  return costsOf(inputs, (turn) => {
+    const name = names[turn % names.length] as string;
+    const input = INPUTS[name] as Input;
+    // Sizes of all orders: most are small.
+    const { what, text } = hostile(input.sound, Math.floor(LARGEST / 2 ** random(12)), random);
+    return { what: `${name}: ${what}`, text: input.written?.(text) ?? text, read: input.read };
+  });
+}
+
+/** Feeds each text to one way in. */
+export function findCostlyTexts(texts: Readonly<Record<string, string>>, input: Input): Costs {
+  warm(input);
+  const all = Object.entries(texts);
+  return costsOf(all.length, (turn) => {
+    const [what, text] = all[turn] as [string, string];
+    return { what, text, read: input.read };
+  });
+}
+
+interface Fed extends Pick<Input, 'read'> {
+  readonly what: string;
+  readonly text: string;
+}
+
+function costsOf(inputs: number, fed: (turn: number) => Fed): Costs {
   const costly: Found[] = [];
   let worstUs = 0;
   let worstBytes = 0;
   const usPerByte = yardstick() * TIMES_JSON;
-  for (const input of Object.values(INPUTS)) warm(input);
-  // What takes longer to read has its turn less often, so that a run takes an hour and not three.
-  const names = Object.entries(INPUTS).flatMap(([name, { factor = 1 }]) =>
-    Array.from({ length: Math.ceil(MOST_TURNS / factor) }, () => name),
-  );
   for (let turn = 0; turn < inputs; turn += 1) {
-    const name = names[turn % names.length] as string;
-    const input = INPUTS[name] as Input;
-    // Sizes of all orders: most are small.
-    const bytes = Math.floor(LARGEST / 2 ** random(12));
-    const made = hostile(input.sound, bytes, random);
-    const found = measure(name, input, made, usPerByte * (input.factor ?? 1));
-    if (found.us > FLOOR_US) worstUs = Math.max(worstUs, (found.us - FLOOR_US) / found.bytes);
+    const found = measure(fed(turn), usPerByte);
+    worstUs = Math.max(worstUs, (found.us - FLOOR_US) / found.bytes);
     worstBytes = Math.max(worstBytes, found.told);
-    const isDear = found.us > FLOOR_US + usPerByte * (input.factor ?? 1) * found.bytes;
+    const isDear = found.us > FLOOR_US + usPerByte * found.bytes;
     const isLong = found.told > Math.min(FLOOR_BYTES + BYTES_OUT * found.bytes, MOST_BYTES);
     if (isDear || isLong) costly.push(found);
   }
@@ -72,12 +96,12 @@ function warm(input: Input): void {
   for (let turn = 0; turn < 20; turn += 1) input.read(input.written?.(text) ?? text);
 }
 
-function measure(name: string, input: Input, { what, text: json }: Hostile, usPerByte: number): Found {
-  const text = input.written?.(json) ?? json;
-  let { us, result } = cpuOf(() => input.read(text));
+function measure({ what, text, read }: Fed, usPerByte: number): Found {
+  let { us, result } = cpuOf(() => read(text));
   // A collection of garbage, or another process on the same core: the least of a few.
-  for (let again = 0; again < 4 && us > FLOOR_US + usPerByte * text.length; again += 1) {
-    us = Math.min(us, cpuOf(() => input.read(text)).us);
+  const isAbove = (again: number): boolean => us > FLOOR_US + (again < LEAST_READINGS ? 0 : usPerByte * text.length);
+  for (let again = 1; again < MOST_READINGS && isAbove(again); again += 1) {
+    us = Math.min(us, cpuOf(() => read(text)).us);
   }
-  return { what: `${name}: ${what}`, bytes: text.length, us, told: JSON.stringify(result)?.length ?? 0 };
+  return { what, bytes: text.length, us, told: JSON.stringify(result)?.length ?? 0 };
 }

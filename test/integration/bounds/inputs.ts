@@ -1,5 +1,5 @@
-import { stringify } from 'yaml';
 import { GraylaneError } from '../../../src/base/errors';
+import { writeYaml } from '../../../src/base/yaml';
 import { problemsOf } from '../../../src/client/discovery/static-instance';
 import { type CallScope, CallScopes } from '../../../src/client/grpc/call-scope';
 import { checkLabels } from '../../../src/client/grpc/check-arguments';
@@ -21,8 +21,6 @@ export interface Input {
   readonly sound: unknown;
   /** What of `sound` is written, where that is not its JSON. */
   readonly written?: (text: string) => string;
-  /** What its parser takes more than other parsers do, which is not ours to mend. */
-  readonly factor?: number;
   /** Gives all that is told of it. */
   read(text: string): unknown;
 }
@@ -143,8 +141,7 @@ export const INPUTS: Readonly<Record<string, Input>> = {
   'a policy': { sound: policy, read: (text) => readPolicy(text, 'json') },
   'a policy in YAML': {
     sound: policy,
-    written: (text) => stringify(JSON.parse(text)),
-    factor: 5,
+    written: (text) => writeYaml(JSON.parse(text)),
     read: (text) => readPolicy(text, 'yaml'),
   },
   'a policy in code': {

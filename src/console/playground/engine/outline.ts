@@ -1,4 +1,5 @@
-import { loadYaml } from '../../../base/lazy-modules';
+import { readYaml } from '../../../base/yaml';
+import { findNode } from '../../../base/yaml-nodes';
 import { userLabelOf } from '../../../ops/simulation/crowd';
 import type { Plan } from '../../../policy/plan';
 import { setShare } from '../../../policy/set-share';
@@ -72,19 +73,21 @@ export function outlineOf(plan: Plan): Outline {
  * writes its weights in a way that is no plain number.
  */
 export function withShare(plan: Plan, text: string, share: { route: number; entry: number; percent: number }): string {
-  const { parseDocument, isScalar } = loadYaml();
   const split = plan.document?.routes?.[share.route]?.split;
   if (split === undefined) return text;
   // By their places, since two entries may name the same subset at different places.
   const numbered = split.map(({ weight }, at) => ({ to: String(at), weight }));
   const base = split.findIndex(({ to }) => to === plan.document?.default);
   const weights = setShare(numbered, String(share.entry), share.percent, String(Math.max(0, base)));
-  const document = parseDocument(text, { version: '1.2', logLevel: 'silent' });
+  // A plan is made of a text that can be read.
+  const [document] = readYaml(text, { uniqueKeys: false });
+  if (document === undefined) return text;
   let edited = text;
   for (const [entry, { weight }] of [...weights.entries()].toReversed()) {
-    const node = document.getIn(['routes', share.route, 'split', entry, 'weight'], true);
-    if (!isScalar(node) || typeof node.value !== 'number' || !node.range) return text;
-    const [start, end] = node.range;
+    const path = ['routes', share.route, 'split', entry, 'weight'];
+    const { node, isWhole } = findNode(document.root, path);
+    const { start, end } = node;
+    if (!isWhole || start === undefined || end === undefined || Number.isNaN(Number(node.plain))) return text;
     edited = edited.slice(0, start) + String(weight) + edited.slice(end);
   }
   return edited;

@@ -528,7 +528,7 @@ ${rule('r')}`;
     ['a block of one', '{{- if .Values.mesh }}\nspec: {}\n{{- end }}\n', /^document 2: a template/],
     ['a variable of a shell', `spec:\n  hosts:\n    - ${'$'}{HOST}\n`, /^document 2: a template: "- \$\{HOST\}"/],
     ['a broken text', 'a: [\n', /^document 2: .*\(expected: YAML or JSON\); left out$/],
-    ['a key given twice', 'kind: a\nkind: b\n', /^document 2: Map keys must be unique/],
+    ['a key given twice', 'kind: a\nkind: b\n', /^document 2: duplicated mapping key/],
   ])('of which one document is %s still give the others', (_, broken, message) => {
     const result = importTexts([yaml(service('a', {}), broken, rule('r'))], { tolerant: true });
     expect(result.document.default).toBe('v1');

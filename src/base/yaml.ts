@@ -1,0 +1,46 @@
+import { CORE_SCHEMA, constructFromEvents, dump, mergeTag, parseEvents, YAMLException } from 'js-yaml';
+import { readNodes, YamlError, type YamlNode } from './yaml-nodes';
+
+/** Lists and objects inside one another that the parser follows. */
+const MAX_DEPTH = 200;
+
+export interface YamlDocument {
+  readonly value: unknown;
+  readonly root: YamlNode;
+}
+
+export interface YamlOptions {
+  /** `<<` lays the entries of other objects under those of its own. Default: false, it is a key like any other. */
+  readonly merge?: boolean;
+  /** A key that is given twice is an error. Default: true; else the last one is taken. */
+  readonly uniqueKeys?: boolean;
+  /** Values that aliases may stand for in all: those inside aliases multiply. Default: 10,000. */
+  readonly mostAliased?: number;
+}
+
+/**
+ * Reads YAML 1.2 with its core schema (`off` and dates stay text), which JSON is a part of: every document of the text,
+ * none where nothing but comments stand. Keys are text, as they are written. Throws a {@link YamlError} for the first
+ * thing that is wrong. What it costs grows with the text, whatever stands in it.
+ */
+export function readYaml(text: string, options: YamlOptions = {}): readonly YamlDocument[] {
+  const { merge = false, uniqueKeys = true, mostAliased = 10_000 } = options;
+  try {
+    const events = parseEvents(text, { maxDepth: MAX_DEPTH });
+    const roots = readNodes(text, events, { merge, mostAliased });
+    const values = constructFromEvents(events, {
+      source: text,
+      schema: merge ? CORE_SCHEMA.withTags(mergeTag) : CORE_SCHEMA,
+      json: !uniqueKeys,
+    });
+    return roots.map((root, at) => ({ root, value: values[at] }));
+  } catch (error) {
+    if (error instanceof YAMLException) throw new YamlError(error.reason, error.mark?.position ?? 0);
+    throw error;
+  }
+}
+
+/** Plain data as YAML that people read; text that another version of YAML would take for something else is quoted. */
+export function writeYaml(value: unknown): string {
+  return dump(value, { lineWidth: 120, noRefs: true, quoteStyle: 'double', skipInvalid: true });
+}
