@@ -23,9 +23,9 @@ const PER_LANE = 3;
 
 function main(): void {
   const group = 'one decision, sticky split';
-  const inLanes = metadataOf((index) => `pr-${2 * (index % 200)}`);
+  const inLanes = metadataOf((index) => laneName(index % 200));
   // Of the same kind as those that there are.
-  const unknown = metadataOf((index) => `pr-${2 * index + 1}`);
+  const unknown = metadataOf((index) => laneName(1_000 + index));
   const without = metadataOf(() => undefined);
   const cases: BenchmarkCase[] = [
     { group, name: 'no lanes', run: runner(planOf(false), 0, inLanes) },
@@ -61,6 +61,11 @@ function main(): void {
   }
 }
 
+/** Numbers of pull requests, as if some of them had a lane: each once, in no order. */
+function laneName(index: number): string {
+  return `pr-${(7_919 * index) % 10_007}`;
+}
+
 function planOf(hasLanes: boolean): Plan {
   const split = [
     { to: 'stable', weight: 95 },
@@ -92,7 +97,7 @@ function instancesOf(lanes: number): InstanceSet {
     (_, index): Instance => ({
       ...{ id: `i${index}`, key: `dc1/n/i${index}`, node: 'n', datacenter: 'dc1', zone: undefined },
       ...{ address: '10.0.0.1', port: 1_024 + index, tags: ['stable'], status: 'passing', weight: 1 },
-      meta: { lane: `pr-${2 * (index % lanes)}` },
+      meta: { lane: laneName(index % lanes) },
     }),
   );
   const freshness = { kind: 'fresh' } as const;
