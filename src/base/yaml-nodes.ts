@@ -87,8 +87,9 @@ export function readNodes(text: string, events: readonly Event[], options: NodeO
   };
 
   const keyOf = (event: NodeEvent): string => {
-    // An object or a list is no key: refused where values are made of the events.
-    if (event.type !== EVENT_ID.SCALAR) return '';
+    // What an alias of an object would be as a key is refused where values are made of the events.
+    if (event.type === EVENT_ID.ALIAS) return '';
+    if (event.type !== EVENT_ID.SCALAR) throw new YamlError('an object or a list is no key', event.start);
     const key = getScalarValue(text, event);
     const isOneLine = event.fast || event.valueStart === ABSENT;
     const isPlain = event.style === SCALAR_STYLE.PLAIN && isOneLine;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parsePolicyText } from '../../../src/policy/parse-text';
+import { parsePolicyText, parsePolicyTexts } from '../../../src/policy/parse-text';
 
 const problemsOf = (text: string | Uint8Array, format: 'json' | 'yaml'): readonly string[] =>
   parsePolicyText(text, format).problems.map(({ message }) => message);
@@ -23,6 +23,47 @@ describe('a text that is no document', () => {
     ['an end that is missing', '{"schema": 1'],
   ])('in JSON has no hint that is wrong: %s', (_, text) => {
     expect(problemsOf(text, 'json')).toEqual([expect.not.stringMatching(/comments|comma|quotes|YAML/)]);
+  });
+
+  const base = 'schema: 1\nservice: payments\n';
+  it.each<readonly [what: string, text: string, place: string, hint: RegExp]>([
+    ['a tab', `${base}\tdefault: stable\n`, '3:1', /lines are indented by spaces/],
+    ['text that begins with @', `${base}default: @stable\n`, '3:10', /begins with @, ` or % stands in quotes/],
+    ['text that begins with `', `${base}default: \`stable\`\n`, '3:10', /begins with @, ` or % stands in quotes/],
+    ['an item that begins with %', `${base}idempotent: [%a]\n`, '3:14', /begins with @, ` or % stands in quotes/],
+    ['a star', `${base}idempotent: [*]\n`, '3:15', /begins with \* or & stands in quotes/],
+    ['a star in a line of its own', `${base}idempotent:\n  - *\n`, '4:6', /begins with \* or & stands in quotes/],
+    ['a quote that is not closed', `${base}default: "stable\nroutes: []\n`, '4:1', /a " is not closed/],
+    ['a quote inside', `${base}default: 'it's'\n`, '3:14', /a ' is not closed; inside of two it is written twice/],
+    ['a bracket that is not closed', `${base}idempotent: [a, b\nroutes: []\n`, '4:1', /a \[ or \{ is not closed/],
+    ['a brace that is not closed', `${base}retry: { maxAttempts: 2\nroutes: []\n`, '4:1', /a \[ or \{ is not closed/],
+    ['no blank after a colon', `schema:1\nservice: payments\n`, '2:8', /a blank stands between a colon and its value/],
+    ['a colon in a text', `${base}default: a: b\n`, '3:11', /holds a colon and a blank stands in quotes/],
+    ['a comment of another language', `{"schema": 1} // why\n`, '1:15', /a comment begins with #/],
+    ['a template', `${base}default: {{ .Values.subset }}\n`, '3:11', /this looks like a template/],
+  ])('in YAML: %s', (_, text, place, hint) => {
+    const [problem, ...others] = parsePolicyText(text, 'yaml').problems;
+    expect(others).toEqual([]);
+    expect(problem?.message).toMatch(/^policy: not YAML \(expected: YAML 1\.2; .+\)$/);
+    expect(problem?.message).toMatch(hint);
+    expect(`${problem?.line}:${problem?.column}`).toBe(place);
+  });
+
+  it.each([
+    ['lines that do not stand below each other', `${base}routes:\n  - name: "a: b"\n - name: 'c'\n`],
+    ['texts that hold brackets, quotes and addresses', `${base}a: "[ { ' it's http://x"\n  b: 1\n c: 2\n`],
+  ])('in YAML has no hint that is wrong: %s', (_, text) => {
+    expect(problemsOf(text, 'yaml')).toEqual([expect.not.stringMatching(/closed|quotes|blank|comment|template/)]);
+  });
+
+  it('tells of several documents only what is wrong with each', () => {
+    const texts = parsePolicyTexts(`${base}---\nschema:1\nservice: b\n---\n# nothing\n---\nschema: 1\n`, 'yaml');
+    expect(texts.map(({ value, problems }) => [value, problems.map(({ line }) => line)])).toEqual([
+      [{ schema: 1, service: 'payments' }, []],
+      [undefined, [5]],
+      [{ schema: 1 }, []],
+    ]);
+    expect(texts[2]?.positions.locate(['schema'])).toEqual({ line: 9, column: 1 });
   });
 
   it.each([
