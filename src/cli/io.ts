@@ -60,7 +60,10 @@ export interface CommandIo {
    * still sends SIGINT.
    */
   onKey(listener: (key: string) => void): () => void;
-  /** Aborts at SIGINT and SIGTERM; from the first reading on, these no longer end the process by themselves. */
+  /**
+   * Aborts at SIGINT and SIGTERM; from the first reading on, these no longer end the process by themselves. A command that
+   * says that it listens reads it before: who waits for that may interrupt at once.
+   */
   readonly interrupted: AbortSignal;
 }
 

@@ -49,6 +49,7 @@ export async function openRun(
   const signed = signText(text, stored.policy?.text, await readSigning(flags, io), new Date());
   if ('refused' in signed) throw new CommandError(1, `refused: ${signed.refused}`);
   const { listen, advertise } = flags;
+  if (io.interrupted.aborted) throw new CommandError(1, 'interrupted');
   try {
     const run = await openCandidateRun({
       place: { client: session.connection.client, service: stored.service, datacenter: stored.datacenter },

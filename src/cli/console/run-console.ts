@@ -23,6 +23,7 @@ const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 9470 };
 /** `console`. */
 export async function runConsole(flags: ConsoleFlags, io: CommandIo): Promise<void> {
   const { listen = DEFAULT_LISTEN } = flags;
+  const { interrupted } = io;
   const handler = consoleHandler(flags, io);
   const listener = await listenAt(listen, handler);
   const address = `http://${hostAndPort(listen.host, listener.port)}`;
@@ -32,7 +33,7 @@ export async function runConsole(flags: ConsoleFlags, io: CommandIo): Promise<vo
     io.note('others reach this address, and send Consul tokens to it: put a gateway with TLS before it');
   }
   try {
-    await untilInterrupted(io.interrupted);
+    await untilInterrupted(interrupted);
   } finally {
     await listener.close();
   }

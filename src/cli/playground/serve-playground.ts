@@ -21,13 +21,13 @@ const USUAL_PORT = 4180;
 /** `playground`: serves the page on loopback until it is interrupted, or writes it into a folder. */
 export async function servePlayground(flags: PlaygroundFlags, io: CommandIo): Promise<void> {
   if (flags.write !== undefined) return writePlayground(flags.write, io);
+  const { interrupted } = io;
   const server = createServer(answer);
   const url = `http://127.0.0.1:${await listen(server, flags.port)}/`;
   io.jsonLine({ url });
   io.line(`The playground is at ${io.colors.bold(url)}`);
   io.note('Nothing leaves this machine; a link of the page holds all of it. Ctrl-C ends this.');
   if (flags.open === true) openBrowser(url, io);
-  const { interrupted } = io;
   if (!interrupted.aborted) await once(interrupted, 'abort');
   server.closeAllConnections();
   server.close();

@@ -50,7 +50,6 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
       config,
       name: `${await session.author()} (pid ${process.pid} on ${hostname()})`,
     };
-    // Asked for before it says that it listens: from then on an interrupt ends it in order.
     if (io.interrupted.aborted) return;
     const port = await listenForReports(flags, io, await consoleOf(flags, io));
     try {
