@@ -12,7 +12,7 @@ import { type CommandEnded, graylane, graylaneJson } from '../cli/built-command'
 import { startLive } from '../cli/live-command';
 import { serve } from '../rollout/collector/figures-world';
 import { rolloutWorld } from '../rollout/rollout-world';
-import { policyFile, stickyPolicy } from './trial-world';
+import { isCandidateHeld, policyFile, stickyPolicy } from './trial-world';
 
 const world = rolloutWorld({ config: { limits: { http_max_conns_per_client: 5_000 } } });
 const LISTEN = ['--listen', '127.0.0.1:0'];
@@ -54,12 +54,7 @@ function revisionOf(client: Graylane): string | undefined {
   return client.inspect().services[0]?.policy.revision;
 }
 
-/** Whether a command holds a candidate now. */
-async function isHeld(): Promise<boolean> {
-  const answer = await fetch(`${world.consul.dc('dc1').address}/v1/kv/graylane/candidates/payments`);
-  const [entry] = answer.status === 404 ? [] : ((await answer.json()) as readonly { readonly Session?: string }[]);
-  return entry?.Session !== undefined;
-}
+const isHeld = (): Promise<boolean> => isCandidateHeld(world.consul.dc('dc1').address);
 
 async function log(): Promise<string> {
   return (await run('policy', 'log', 'payments')).stdout;

@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { startLive } from '../cli/live-command';
 import { serve } from '../rollout/collector/figures-world';
 import { rolloutWorld } from '../rollout/rollout-world';
-import { policyFile, stickyPolicy } from './trial-world';
+import { isCandidateHeld, policyFile, stickyPolicy } from './trial-world';
 
 const world = rolloutWorld();
 const FORCED = ['-m', 'a change', '--force', '--allow-reshuffle'];
@@ -19,7 +19,5 @@ it.each([
   await live.note(/listens at/);
   // Null is what a signal leaves that nobody heeds.
   expect(await live.interrupt()).not.toBeNull();
-  const answer = await fetch(`${consul}/v1/kv/graylane/candidates/payments`);
-  const [held] = answer.status === 404 ? [] : ((await answer.json()) as readonly { readonly Session?: string }[]);
-  expect(held?.Session).toBeUndefined();
+  expect(await isCandidateHeld(consul)).toBe(false);
 });

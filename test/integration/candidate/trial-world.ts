@@ -18,3 +18,10 @@ export function policyFile(policy: object): string {
   writeFileSync(file, JSON.stringify(policy));
   return file;
 }
+
+/** Whether a command holds a candidate of `payments` now. `consul`: its address. */
+export async function isCandidateHeld(consul: string): Promise<boolean> {
+  const answer = await fetch(`${consul}/v1/kv/graylane/candidates/payments`);
+  const [entry] = answer.status === 404 ? [] : ((await answer.json()) as readonly { readonly Session?: string }[]);
+  return entry?.Session !== undefined;
+}
