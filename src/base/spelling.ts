@@ -22,7 +22,12 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
  * Damerau-Levenshtein distance, where a swapped pair is not touched again; above `most` it may be any number above.
  * Only what lies within `most` of the diagonal is looked at.
  */
-function slipsBetween(a: string, b: string, most: number): number {
+function slipsBetween(word: string, other: string, most: number): number {
+  // Most of two names that are near is the same.
+  const begin = sameAtStart(word, other);
+  const end = sameAtEnd(word, other, begin);
+  const a = word.slice(begin, word.length - end);
+  const b = other.slice(begin, other.length - end);
   const far = most + 1;
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);
@@ -44,6 +49,20 @@ function slipsBetween(a: string, b: string, most: number): number {
     last = current;
   }
   return at(last, b.length);
+}
+
+function sameAtStart(a: string, b: string): number {
+  let same = 0;
+  while (same < a.length && a[same] === b[same]) same += 1;
+  return same;
+}
+
+/** Behind the first `begin` characters. */
+function sameAtEnd(a: string, b: string, begin: number): number {
+  const longest = Math.min(a.length, b.length) - begin;
+  let same = 0;
+  while (same < longest && a[a.length - 1 - same] === b[b.length - 1 - same]) same += 1;
+  return same;
 }
 
 function at(row: readonly number[], column: number): number {

@@ -45,7 +45,7 @@ export function checkRoutes(document: CheckedPolicy, problems: ProblemList): voi
 }
 
 /** A slip of the pen is looked for in no policy that reads more labels: each would be held against all others. */
-const MOST_LABELS = 100;
+const MOST_LABELS = 30;
 
 /** Warns of `stickBy` labels that no call of their route bears: the split then goes by chance, without any sign. */
 export function warnOfUnseenStickiness({ routes = [] }: CheckedPolicy, warnings: ProblemList): void {
