@@ -73,11 +73,15 @@ export async function bundle(root, names) {
     },
   });
   for (const { type, fileName } of output)
-    if (type === 'chunk' && /\b(c(li|ommands?)|late-yaml)\b/.test(fileName)) shorten(fileName, !/yaml/.test(fileName));
+    if (type === 'chunk' && /\b(c(li|ommands?)|late-yaml)\b/.test(fileName)) shorten(fileName);
   return output.flatMap((chunk) => chunk.moduleIds ?? []);
 
-  /** Traces of the command and of js-yaml are for their authors, who have the sources: no blanks. Names stay, for bug reports. */
-  function shorten(fileName, names) {
+  /**
+   * Traces of the command and of js-yaml are for their authors, who have the sources: no blanks. The command's names
+   * stay, for what a bug report says.
+   */
+  function shorten(fileName) {
+    const names = !fileName.includes('late-yaml');
     const file = join(root, 'dist', fileName);
     const { code: short, errors } = minifySync(fileName, readFileSync(file, 'utf8'), {
       module: false,

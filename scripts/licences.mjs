@@ -12,12 +12,12 @@ export function licencesOf(ids) {
   for (const folder of folders) {
     const { notices, text } = partsOf(textOf(folder));
     const key = text.replace(/\s+/g, ' ');
-    const { titles, others } = shared.get(key) ?? { titles: [], others: [] };
-    shared.set(key, { titles: [...titles, titleOf(folder)], others: [...others, ...notices], text });
+    const before = shared.get(key) ?? { titles: [], notices: [] };
+    shared.set(key, { titles: [...before.titles, titleOf(folder)], notices: [...before.notices, ...notices], text });
   }
-  const texts = [...shared.values()].map(({ titles, others, text }) => {
-    const notices = [...new Set(others)].sort();
-    return `${[titles.sort().join('\n'), ...(notices.length > 0 ? [notices.join('\n')] : []), text].join('\n\n')}\n`;
+  const texts = [...shared.values()].map(({ titles, notices, text }) => {
+    const parts = [titles.sort(), [...new Set(notices)].sort(), [text]].filter((lines) => lines.length > 0);
+    return `${parts.map((lines) => lines.join('\n')).join('\n\n')}\n`;
   });
   return ['dist/ holds code of these packages.\n', ...texts.sort()].join(`\n${'-'.repeat(80)}\n\n`);
 }
@@ -26,10 +26,9 @@ export function licencesOf(ids) {
 function partsOf(text) {
   const [head, ...rest] = text.split(/(?=^Permission is hereby granted, free of charge,)/m);
   const lines = head.split('\n').flatMap((line) => line.trim() || []);
-  const [notices, others] = [/^copyright\b/i, /^(?!copyright\b)(?!\(?(the )?mit licen[cs]e\b)/i].map((pattern) =>
-    lines.filter((line) => pattern.test(line)),
-  );
-  const isPlain = rest.length === 1 && notices.length > 0 && others.length === 0;
+  const notices = lines.filter((line) => /^copyright\b/i.test(line));
+  const titles = lines.filter((line) => /^\(?(the )?mit licen[cs]e\b/i.test(line));
+  const isPlain = rest.length === 1 && notices.length > 0 && notices.length + titles.length === lines.length;
   return isPlain ? { notices, text: `MIT License\n\n${rest[0].trim()}` } : { notices: [], text };
 }
 
