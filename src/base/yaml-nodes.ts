@@ -45,7 +45,7 @@ export class YamlError extends Error {
 }
 
 /** Nothing is written, or an alias has no anchor. */
-export const NOTHING: YamlNode = { start: undefined, end: undefined, plain: undefined, entries: [], size: 1 };
+const NOTHING: YamlNode = { start: undefined, end: undefined, plain: undefined, entries: [], size: 1 };
 
 /** How an event says that something is not written. */
 const ABSENT = -1;
@@ -60,10 +60,10 @@ export interface NodeOptions {
 }
 
 /**
- * Lays what a parser has found in a text, one after the other, out as a tree for each document. Leaves the events of
- * keys as those of texts, so that `1.0` and `true` are the names that they look like. Throws a {@link YamlError}.
+ * Lays what a parser has found in a text, one after the other, out as a tree. Leaves the events of keys as those of
+ * texts, so that `1.0` and `true` are the names that they look like. Throws a {@link YamlError}.
  */
-export function readNodes(text: string, events: readonly Event[], options: NodeOptions): readonly YamlNode[] {
+export function readNodes(text: string, events: readonly Event[], options: NodeOptions): YamlNode {
   const { merge, mostAliased } = options;
   const anchors = new Map<string, YamlNode>();
   let next = 0;
@@ -130,14 +130,13 @@ export function readNodes(text: string, events: readonly Event[], options: NodeO
     return node;
   };
 
-  const roots: YamlNode[] = [];
-  // Each document is opened, has one value and is closed.
-  while (take() !== undefined) {
-    anchors.clear();
-    roots.push(nodeOf(take() as NodeEvent));
-    take();
-  }
-  return roots;
+  // A document is opened, has one value and is closed.
+  if (take() === undefined) return NOTHING;
+  const root = nodeOf(take() as NodeEvent);
+  take();
+  if (take() === undefined) return root;
+  const second = nodeOf(take() as NodeEvent);
+  throw new YamlError('more than one document', second.start ?? 0);
 }
 
 interface FoundNode {

@@ -18,22 +18,30 @@ export interface YamlOptions {
   readonly mostAliased?: number;
 }
 
+/** What parts documents, at the beginning of a line: nothing else may stand there, in a text of several lines either. */
+export const DOCUMENT_SEPARATOR: RegExp = /^---(?=\s|$)/m;
+
+/** Whether nothing stands there but comments, directives and ends of documents. */
+export function isBlankYaml(text: string): boolean {
+  return text.split('\n').every((line) => /^\s*(?:#.*|\.\.\.\s*|%[A-Z]+ .*)?$/.test(line));
+}
+
 /**
- * Reads YAML 1.2 with its core schema (`off` and dates stay text), which JSON is a part of: every document of the text,
- * none where nothing but comments stand. Keys are text, as they are written. Throws a {@link YamlError} for the first
- * thing that is wrong. What it costs grows with the text, whatever stands in it.
+ * Reads YAML 1.2 with its core schema (`off` and dates stay text), which JSON is a part of: the one document of the
+ * text, null where nothing but comments stand. Keys are text, as they are written. Throws a {@link YamlError} for the
+ * first thing that is wrong. What it costs grows with the text, whatever stands in it.
  */
-export function readYaml(text: string, options: YamlOptions = {}): readonly YamlDocument[] {
+export function readYaml(text: string, options: YamlOptions = {}): YamlDocument {
   const { merge = false, uniqueKeys = true, mostAliased = 10_000 } = options;
   try {
     const events = parseEvents(text, { maxDepth: MAX_DEPTH });
-    const roots = readNodes(text, events, { merge, mostAliased });
-    const values = constructFromEvents(events, {
+    const root = readNodes(text, events, { merge, mostAliased });
+    const [value = null] = constructFromEvents(events, {
       source: text,
       schema: merge ? CORE_SCHEMA.withTags(mergeTag) : CORE_SCHEMA,
       json: !uniqueKeys,
     });
-    return roots.map((root, at) => ({ root, value: values[at] }));
+    return { value, root };
   } catch (error) {
     if (error instanceof YAMLException) throw new YamlError(error.reason, error.mark?.position ?? 0);
     throw error;

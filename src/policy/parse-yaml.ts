@@ -1,16 +1,10 @@
 import { LineStarts, type Position } from '../base/line-starts';
-import { readYaml, type YamlDocument } from '../base/yaml';
-import { findNode, NOTHING, YamlError, type YamlNode } from '../base/yaml-nodes';
+import { DOCUMENT_SEPARATOR, isBlankYaml, readYaml, type YamlDocument } from '../base/yaml';
+import { findNode, YamlError, type YamlNode } from '../base/yaml-nodes';
 import { type DocumentPath, note, type ParsedText, type Positions, ProblemList } from './problems';
-
-/** What parts documents, at the beginning of a line: nothing else may stand there, in a text of several lines either. */
-const SEPARATOR = /^---(?=\s|$)/m;
 
 /** Characters before and after a mistake. */
 const MOST_LOOKED_AT = 200;
-
-/** Comments, directives and ends of documents. */
-const BLANK = /^(?:\s*(?:#.*)?|%[A-Z]+ .*|\.\.\.\s*)$/;
 
 /** Reads YAML 1.2 (core schema: `off` and dates stay text). `document` is what messages call it. */
 export function parseYaml(text: string, document: string): ParsedText {
@@ -25,8 +19,8 @@ export function parseYamlStream(text: string, document: string): readonly Parsed
   const lines = new LineStarts(text);
   const parsed: ParsedText[] = [];
   let begin = 0;
-  for (const piece of text.split(SEPARATOR)) {
-    if (!piece.split('\n').every((line) => BLANK.test(line))) parsed.push(parseAlone(piece, lines, begin, document));
+  for (const piece of text.split(DOCUMENT_SEPARATOR)) {
+    if (!isBlankYaml(piece)) parsed.push(parseAlone(piece, lines, begin, document));
     begin += piece.length + '---'.length;
   }
   return parsed.length > 0 ? parsed : [parseAlone('', lines, 0, document)];
@@ -77,13 +71,10 @@ function hintFor(text: string, offset: number): string {
   return found === undefined ? '' : `; ${found[1]}`;
 }
 
-/** The only document of a text; null where it is blank. */
 function readOne(text: string): YamlDocument | YamlError {
   try {
     // A key that is given twice is found below, with the path and all its siblings.
-    const [first, second] = readYaml(text, { uniqueKeys: false });
-    if (second !== undefined) return new YamlError('more than one document', second.root.start ?? 0);
-    return first ?? { value: null, root: NOTHING };
+    return readYaml(text, { uniqueKeys: false });
   } catch (error) {
     return error instanceof YamlError ? error : new YamlError(String(error), 0);
   }
@@ -111,10 +102,10 @@ class YamlPositions implements Positions {
 }
 
 function reportTwins({ entries }: YamlNode, path: (string | number)[], problems: ProblemList): void {
-  const keys = new Set<string>();
+  const keys = new Set<string | number>();
   for (const { key, node, isAlias } of entries) {
-    if (typeof key === 'string' && keys.has(key)) problems.report([...path, key], note('given twice'), 'each key once');
-    if (typeof key === 'string') keys.add(key);
+    if (keys.has(key)) problems.report([...path, key], note('given twice'), 'each key once');
+    keys.add(key);
     // Where an alias leads it is looked at in its own place.
     if (isAlias || node.entries.length === 0) continue;
     path.push(key);

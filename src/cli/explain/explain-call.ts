@@ -164,7 +164,7 @@ const KINDS = { listed: '', draining: ' (weight 0)', absent: ' (vanished)' } as 
 async function readInstancesFile(file: string): Promise<Readonly<Record<string, readonly StaticInstance[]>>> {
   try {
     // YAML, which JSON is, too.
-    return readYaml(await readFile(file, 'utf8'))[0]?.value as Readonly<Record<string, readonly StaticInstance[]>>;
+    return readYaml(await readFile(file, 'utf8')).value as Readonly<Record<string, readonly StaticInstance[]>>;
   } catch (error) {
     const message = `${file}: ${codeOf(error)} (expected: lists of instances by service name)`;
     throw new CommandError(2, message, 'see docs/simulate.md');

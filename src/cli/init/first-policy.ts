@@ -108,7 +108,7 @@ interface InitFlags extends ConsulFlags, Labels {
 export async function initPolicy(service: string, flags: InitFlags, io: CommandIo): Promise<void> {
   await withConsul(flags, io, async (connection) => {
     const text = await firstPolicyOf(service, connection, await connection.datacenters(), flags);
-    io.json(readYaml(text)[0]?.value);
+    io.json(readYaml(text).value);
     if (flags.output === undefined) io.write(text);
     else await writeNew(flags.output, text);
     const file = flags.output ?? 'FILE';

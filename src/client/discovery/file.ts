@@ -44,7 +44,7 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
 
   const read = (text: string): void => {
     try {
-      good = parse(path.endsWith('.json') ? JSON.parse(text) : readYaml(text)[0]?.value);
+      good = parse(path.endsWith('.json') ? JSON.parse(text) : readYaml(text).value);
     } catch (error) {
       failed(error instanceof Error ? error.message : String(error));
       return;

@@ -1,6 +1,6 @@
 import { LineStarts, type Position } from '../../base/line-starts';
-import { readYaml } from '../../base/yaml';
-import { findNode, NOTHING, YamlError } from '../../base/yaml-nodes';
+import { DOCUMENT_SEPARATOR, isBlankYaml, readYaml } from '../../base/yaml';
+import { findNode, YamlError } from '../../base/yaml-nodes';
 import type { DocumentPath } from '../../policy/problems';
 
 /** A text that is imported, and how messages call it: a file's name, or `-`. */
@@ -39,7 +39,6 @@ const MAX_SOURCE_CHARACTERS = 16_000_000;
 const MOST_WITH_POSITIONS = 1_000_000;
 /** Aliases inside aliases multiply; beyond it a document is taken for one that explodes. */
 const MOST_ALIASED = 1_000_000;
-const SEPARATOR = /^---(?=\s|$)/m;
 /** Of a value, and not of a template. */
 const JSON_BEGINS = /^\s*(?:\{\s*["}]|\[)/;
 /** Between values of JSON that follow one another. */
@@ -64,7 +63,7 @@ export function readSources(texts: readonly SourceText[], placeholders?: RegExp)
     }
     let document = 0;
     for (const piece of piecesOf(text.startsWith('\uFEFF') ? text.slice(1) : text)) {
-      if (isBlank(piece.text)) continue;
+      if (isBlankYaml(piece.text)) continue;
       document += 1;
       const read = readPiece(piece, file, document, placeholders);
       if ('message' in read) faults.push(read);
@@ -87,7 +86,7 @@ function piecesOf(text: string): readonly Piece[] {
     pieces.push({ text: part, lines });
     lines += part.split('\n').length - 1;
   };
-  for (const part of text.split(SEPARATOR)) {
+  for (const part of text.split(DOCUMENT_SEPARATOR)) {
     const isJson = JSON_BEGINS.test(part) && NEXT_JSON.test(part) && !isJsonText(part);
     if (!isJson) add(part);
     // What parts two values is a line break: it counts for the second.
@@ -103,10 +102,6 @@ function isJsonText(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-function isBlank(text: string): boolean {
-  return text.split('\n').every((line) => /^\s*(?:#.*|\.\.\.|%[A-Z]+ .*)?$/.test(line));
 }
 
 function readPiece(
@@ -129,9 +124,7 @@ function readPiece(
     return { line: lines + line, column };
   };
   try {
-    const [first, second] = readYaml(text, { merge: true, mostAliased: MOST_ALIASED });
-    if (second !== undefined) throw new YamlError('more than one document', second.root.start ?? 0);
-    const { value, root } = first ?? { value: null, root: NOTHING };
+    const { value, root } = readYaml(text, { merge: true, mostAliased: MOST_ALIASED });
     return {
       file,
       document,

@@ -80,12 +80,11 @@ export function withShare(plan: Plan, text: string, share: { route: number; entr
   const base = split.findIndex(({ to }) => to === plan.document?.default);
   const weights = setShare(numbered, String(share.entry), share.percent, String(Math.max(0, base)));
   // A plan is made of a text that can be read.
-  const [document] = readYaml(text, { uniqueKeys: false });
-  if (document === undefined) return text;
+  const { root } = readYaml(text, { uniqueKeys: false });
   let edited = text;
   for (const [entry, { weight }] of [...weights.entries()].toReversed()) {
     const path = ['routes', share.route, 'split', entry, 'weight'];
-    const { node, isWhole } = findNode(document.root, path);
+    const { node, isWhole } = findNode(root, path);
     const { start, end } = node;
     if (!isWhole || start === undefined || end === undefined || Number.isNaN(Number(node.plain))) return text;
     edited = edited.slice(0, start) + String(weight) + edited.slice(end);
