@@ -8,7 +8,14 @@ import {
   type StaticInstance,
 } from '../../../src/index';
 import { closeAfterEach, pause } from '../../support/closers';
-import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
+import { type Door, startDoor } from '../../support/door';
+import {
+  type Behaviour,
+  charge,
+  type PaymentsServer,
+  paymentsClient,
+  startPaymentsServer,
+} from '../../support/payments';
 
 const closing = closeAfterEach();
 let servers: PaymentsServer[];
@@ -153,6 +160,54 @@ describe('the last attempt of a call', () => {
     expect(retried.length).toBeGreaterThan(5);
     expect(retried.map(({ attempts }) => attempts.at(-1)?.datacenter)).toEqual(retried.map(() => 'dc2'));
     expect(reports.filter(({ code }) => code !== grpc.status.OK)).toEqual([]);
+  });
+});
+
+describe('where the last attempt begins when six local instances are well', () => {
+  const start = async (name: string): Promise<PaymentsServer> =>
+    closing(await startPaymentsServer({ name }), (one) => one.kill());
+  const behindDoor = async (server: PaymentsServer): Promise<Door> => {
+    const door = closing(await startDoor(() => server.port), (one) => one.stop());
+    door.open();
+    return door;
+  };
+
+  /** Where one call goes while the local ones do so; `fail` gets the door of who has its first attempt. */
+  async function datacenters(
+    behaviour: Behaviour,
+    fail: (door: Door) => void = () => {},
+  ): Promise<readonly (string | undefined)[]> {
+    const local = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map(start));
+    for (const server of local) server.behave(behaviour);
+    const doors = await Promise.all(local.map(behindDoor));
+    const { port } = await start('remote');
+    const graylane = createGraylane({
+      instances: {
+        payments: [
+          ...doors.map((door) => ({ address: '127.0.0.1', port: door.port, datacenter: 'dc1' })),
+          { address: '127.0.0.1', port, datacenter: 'dc2' },
+        ],
+      },
+      datacenters: ['dc1', 'dc2'],
+      policies: { payments: { schema: 1, service: 'payments', retry: {}, attemptTimeoutMs: 400 } },
+    });
+    closing(graylane, (opened) => opened.close());
+    const called = report(graylane);
+    await expect.poll(() => local.findIndex(({ calls }) => calls > 0)).toBeGreaterThanOrEqual(0);
+    fail(doors[local.findIndex(({ calls }) => calls > 0)] as Door);
+    return (await called).attempts.map(({ datacenter }) => datacenter);
+  }
+
+  it('next door when the connection broke: the whole datacenter may be going', async () => {
+    expect(await datacenters({ delayMs: 5_000 }, (door) => door.cut())).toEqual(['dc1', 'dc2']);
+  });
+
+  it('next door when no answer came in the time of an attempt', async () => {
+    expect(await datacenters({ delayMs: 5_000 })).toEqual(['dc1', 'dc2']);
+  });
+
+  it('here when the server has answered with a failure: it is the request, or one instance', async () => {
+    expect(await datacenters({ code: grpc.status.UNAVAILABLE })).toEqual(['dc1', 'dc1']);
   });
 });
 

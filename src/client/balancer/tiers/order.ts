@@ -42,17 +42,28 @@ export function spills(context: BalancerContext, call: CallState, tiers: readonl
 
 /**
  * Where a call's last attempt begins: with the fallback, since a version that fails every call would fail this one too
- * whoever of it is asked; and, of the tiers that are left, with one that has not just lost many of its own: when a
- * whole datacenter goes, its last ones are still connected for a moment.
+ * whoever of it is asked; and, of the tiers that are left, with one that has not just lost many of its own, nor the
+ * attempt before: when a whole datacenter goes, its last ones are still connected for a moment.
  */
 export function lastAttemptFrom(context: BalancerContext, call: CallState, tiers: readonly Pool[]): number {
   if (hasWrittenOrder(call)) return 0;
   const wanted = tiers[0]?.subset;
+  const lostIn = isWithoutAnswer(call) ? call.tried?.at(-1)?.datacenter : undefined;
   const isOther = (pool: Pool): boolean => pool.subset !== wanted;
   const isStrong = (pool: Pool): boolean => !isWeakened(context, pool);
-  const fallback = firstFit(tiers, (pool) => isOther(pool) && isStrong(pool)) ?? firstFit(tiers, isOther);
+  const isWell = (pool: Pool): boolean => isStrong(pool) && pool.datacenter !== lostIn;
+  const fallback =
+    firstFit(tiers, (pool) => isOther(pool) && isWell(pool)) ??
+    firstFit(tiers, (pool) => isOther(pool) && isStrong(pool)) ??
+    firstFit(tiers, isOther);
   if (fallback !== undefined) return fallback;
-  return tiers[0] === undefined || isStrong(tiers[0]) ? 0 : (firstFit(tiers, isStrong) ?? 0);
+  if (tiers[0] === undefined || isWell(tiers[0])) return 0;
+  return firstFit(tiers, isWell) ?? (isStrong(tiers[0]) ? 0 : (firstFit(tiers, isStrong) ?? 0));
+}
+
+/** The connection of the attempt before broke, or no answer came in its time: its neighbours may be gone as well. */
+function isWithoutAnswer({ lastEnding }: CallState): boolean {
+  return lastEnding === 'broken' || lastEnding === 'given-up';
 }
 
 function firstFit(tiers: readonly Pool[], isWanted: (pool: Pool) => boolean): number | undefined {
