@@ -1,8 +1,8 @@
-import type { Instance } from '../../base/instances';
-import { nearest } from '../../base/spelling';
+import { shortenMiddle } from '../../base/shorten';
 import { destinationPaths } from '../places/destination';
 import type { Plan, PolicyProblem, SubsetPlan } from '../plan';
 import { type Membership, membershipOf } from './membership';
+import { findSlip, type Slip } from './slip';
 import { type InstanceSet, instancesOf } from './snapshot';
 import { isUsable, tierOrder } from './tiers';
 
@@ -48,14 +48,15 @@ function ownSubsets(plan: Plan): readonly SubsetPlan[] {
 }
 
 function missingPorts(plan: Plan, instances: InstanceSet): readonly PolicyProblem[] {
-  const { groups } = membershipOf(plan, instances);
-  return ownSubsets(plan).flatMap(({ name, port }) => {
-    if (port === undefined || groups.some(({ subset }) => subset === name)) return [];
-    const named = instancesOf(instances).flatMap(({ ports = [] }) => ports.map((each) => each.name));
-    const there = [...new Set(named)].sort().slice(0, MOST_PORTS);
+  const served = new Set(membershipOf(plan, instances).groups.map(({ subset }) => subset));
+  const asking = ownSubsets(plan).filter(({ name, port }) => port !== undefined && !served.has(name));
+  if (asking.length === 0) return [];
+  const named = instancesOf(instances).flatMap(({ ports = [] }) => ports.map((each) => each.name));
+  const there = [...new Set(named)].sort().slice(0, MOST_PORTS);
+  const has = there.length === 0 ? 'none of the instances has named ports' : `the instances have ${there.join(', ')}`;
+  return asking.flatMap(({ name, port = '' }) => {
     if (there.includes(port)) return [];
     const path = `subsets.${name}.port`;
-    const has = there.length === 0 ? 'none of the instances has named ports' : `the instances have ${there.join(', ')}`;
     return [{ path, message: `${path}: no instance has a port named ${port}; ${has}` }];
   });
 }
@@ -89,6 +90,8 @@ function unusedOverride(plan: Plan, instances: InstanceSet, wallNowMs: number): 
 
 /** Instances that a message names, and is about; the others are counted. */
 const MOST_NAMED = 3;
+/** Of an instance's tags. */
+const MOST_CHARACTERS = 80;
 
 /** Instances that are in no subset, so that no call gets to them. */
 export interface Unassigned {
@@ -98,12 +101,6 @@ export interface Unassigned {
    * What of them is spelt almost as a subset asks for it; undefined where they are most likely meant to be left out.
    */
   readonly slip: Slip | undefined;
-}
-
-interface Slip {
-  /** `tag stabel`, `meta verison`, `meta version: v1x` */
-  readonly found: string;
-  readonly meant: string;
 }
 
 /**
@@ -116,52 +113,14 @@ export function unassignedOf(plan: Plan, membership: Membership): Unassigned | u
   const own = groups.filter(({ subset }) => plan.subsets.get(subset)?.service === undefined);
   const assigned = [...new Set(own.flatMap(({ usable, unusable }) => [...usable, ...unusable]))];
   const first = unassigned.slice(0, MOST_NAMED);
-  const slip = first.map((instance) => slipOf(instance, plan, assigned)).find((each) => each !== undefined);
-  const named = first.map(({ id, tags }) => `${id} (tags: ${tags.join(' ') || 'none'})`).join(', ');
+  const slip = findSlip(first, ownSubsets(plan), assigned);
+  const named = first
+    .map(({ id, tags }) => `${id} (tags: ${shortenMiddle(tags.join(' '), MOST_CHARACTERS) || 'none'})`)
+    .join(', ');
   const more = unassigned.length > MOST_NAMED ? ` and ${unassigned.length - MOST_NAMED} more` : '';
   const all = unassigned.length + assigned.length;
   const [are, get] = unassigned.length === 1 ? ['is', 'gets'] : ['are', 'get'];
   const hint = slip === undefined ? '' : `; did you mean ${slip.meant}?`;
   const text = `${unassigned.length} of ${all} instances ${are} in no subset and ${get} no calls: ${named}${more}${hint}`;
   return { text, slip };
-}
-
-/** What no other instance has either is a slip of the policy, not of this registration. */
-function slipOf({ tags, meta }: Instance, plan: Plan, others: readonly Instance[]): Slip | undefined {
-  const subsets = ownSubsets(plan);
-  const wantedTags = subsets
-    .flatMap((subset) => subset.tags)
-    .filter((tag) => others.some((other) => other.tags.includes(tag)));
-  const wantedMeta = subsets
-    .flatMap((subset) => Object.entries(subset.meta))
-    .filter(([key, value]) => others.some((other) => other.meta[key] === value));
-  const wantedKeys = wantedMeta.map(([key]) => key);
-  for (const tag of tags) {
-    const meant = meantBy(tag, wantedTags);
-    if (meant !== undefined) return { found: `tag ${tag}`, meant: `tag ${meant}` };
-  }
-  for (const [key, value] of Object.entries(meta)) {
-    const meantKey = meantBy(key, wantedKeys);
-    if (meantKey !== undefined && !Object.hasOwn(meta, meantKey)) {
-      return { found: `meta ${key}`, meant: `meta ${meantKey}` };
-    }
-    const values = wantedMeta.filter(([wanted]) => wanted === key).map(([, wanted]) => wanted);
-    const meantValue = meantBy(value, values);
-    if (meantValue !== undefined) return { found: `meta ${key}: ${value}`, meant: `meta ${key}: ${meantValue}` };
-  }
-  return undefined;
-}
-
-/** `v3` is a version beside `v2`, no slip of the pen. */
-function meantBy(word: string, wanted: readonly string[]): string | undefined {
-  if (wanted.includes(word)) return undefined;
-  const isSibling = (each: string): boolean => withoutDigits(each) === withoutDigits(word);
-  return nearest(
-    word,
-    wanted.filter((each) => !isSibling(each)),
-  );
-}
-
-function withoutDigits(text: string): string {
-  return text.replace(/\d/g, '');
 }
