@@ -29,8 +29,12 @@ const ENDS = 64;
  */
 const USUAL_SILENCE = 0.1;
 const MOSTLY_SILENCE = 0.5;
-/** A method that has been answered less often is not known to be answered. */
+/**
+ * A method that has been answered less often is not known to be answered. The first silences of a long poll fall on one
+ * endpoint by chance, so an endpoint that answers meanwhile is blamed for them later.
+ */
 const KNOWN = 4;
+const WELL_KNOWN = 12;
 /** A method that failed so often in a row, at more than one endpoint, is itself to blame. */
 const FAILURES = 3;
 
@@ -177,7 +181,9 @@ export class Methods {
   silent(time: MethodTime, endpoint: AnsweringEndpoint, startedAtMs: number): Outcome {
     if (!time.isJudged) return 'silent';
     const hasAnswered = endpoint.answeredAtMs >= startedAtMs;
-    const isUsual = isUsuallySilent(time, endpoint, hasAnswered ? USUAL_SILENCE : MOSTLY_SILENCE);
+    const isUsual = hasAnswered
+      ? isUsuallySilent(time, endpoint, WELL_KNOWN, USUAL_SILENCE)
+      : isUsuallySilent(time, endpoint, KNOWN, MOSTLY_SILENCE);
     time.silences += 1;
     if (time.silentAt !== endpoint) time.silentElsewhere = time.silentAt;
     time.silentAt = endpoint;
@@ -208,9 +214,9 @@ export class Methods {
   }
 }
 
-function isUsuallySilent(time: MethodTime, endpoint: AnsweringEndpoint, share: number): boolean {
+function isUsuallySilent(time: MethodTime, endpoint: AnsweringEndpoint, known: number, share: number): boolean {
   const { good, silences, silentAt, silentElsewhere } = time;
-  if (good < KNOWN) return true;
+  if (good < known) return true;
   const other = silentAt === endpoint ? silentElsewhere : silentAt;
   return other !== undefined && silences + 1 >= share * (good + silences + 1);
 }

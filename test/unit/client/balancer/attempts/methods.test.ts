@@ -43,9 +43,18 @@ describe('silence of a method', () => {
     methods.answered(GET, b, 20);
     expect(methods.silent(POLL, a, 10)).toBe('neutral');
     methods.answered(POLL, a, 21);
-    // By now it is known to be answered, and the endpoint has answered since: a failure, and no silence of the endpoint.
-    expect(methods.silent(POLL, a, 10)).toBe('failure');
+    // By now it is known to be answered, as far as nothing else speaks for the endpoint.
     expect(methods.silent(POLL, a, 22)).toBe('silent');
+  });
+
+  it('is the method, where the endpoint answers and the first silences fall on it by chance', () => {
+    const { methods, a, b } = records();
+    for (let time = 0; time < 11; time += 1) methods.answered(POLL, b, time);
+    methods.answered(GET, a, 20);
+    for (let time = 0; time < 8; time += 1) expect(methods.silent(POLL, a, 15)).toBe('neutral');
+    methods.answered(POLL, b, 21);
+    // By now others would have been silent, too: a failure, and no silence of an endpoint that has answered since.
+    expect(methods.silent(POLL, a, 15)).toBe('failure');
   });
 
   it('is the method, where it is silent at several endpoints: in a tenth of its calls, or in half of them', () => {
