@@ -40,10 +40,13 @@ const sliced = [
   'test/integration/client/consul-load.test.ts',
   'test/integration/client/explain-agrees.test.ts',
   'test/integration/client/faults.test.ts',
+  'test/integration/client/forgetting.test.ts',
   'test/integration/client/isolation.test.ts',
   'test/integration/connections/empty-sessions.test.ts',
+  'test/integration/connections/flapping.test.ts',
   'test/integration/discovery/consul/latency.test.ts',
   'test/integration/discovery/consul/noise.test.ts',
+  'test/integration/packaging/bundlers.test.ts',
   'test/integration/packaging/consumer.test.ts',
   'test/integration/policy/chain/export.test.ts',
   'test/integration/policy/gateway/import.test.ts',
@@ -51,8 +54,10 @@ const sliced = [
   'test/integration/policy/proof/istio.test.ts',
   'test/integration/propagation/three-hops.test.ts',
   'test/integration/rollout/analysis/gaps.test.ts',
+  'test/integration/rollout/end-to-end/end-to-end.test.ts',
   'test/integration/rollout/simulation.test.ts',
   'test/integration/rollout/waves/waves-crash.test.ts',
+  'test/integration/telemetry/incidents/incidents.test.ts',
 ];
 
 /** The longest, which begin first, so that none of them is alone at the end: vitest takes a small file for a quick one. */
