@@ -1,13 +1,14 @@
 /**
- * What lanes cost a decision: calls in a lane, in one that nobody is in, and without the label, with 200 and 1,000 lanes,
- * beside the same policy without lanes. All in one process, one batch of each in every round.
+ * What lanes cost a decision: calls in a lane, in one that nobody is in, and without the label, a third of each in no
+ * order, then each alone, with 200 and 1,000 lanes, beside the same policy without lanes and the same calls. All in one
+ * process, one batch of each in every round.
  *
  *     npm run bench -- lanes [--short]
  */
 import { Metadata } from '@grpc/grpc-js';
 import { systemClock } from '../src/base/clock';
 import type { Instance } from '../src/base/instances';
-import { systemRandom } from '../src/base/random';
+import { seededRandom, systemRandom } from '../src/base/random';
 import { CallState } from '../src/client/grpc/call-state';
 import { compilePolicy } from '../src/policy/compile';
 import { membershipOf } from '../src/policy/membership/membership';
@@ -27,7 +28,13 @@ function main(): void {
   // Of the same kind as those that there are.
   const unknown = metadataOf((index) => laneName(1_000 + index));
   const without = metadataOf(() => undefined);
+  const random = seededRandom(1);
+  const mixed = inLanes.map((each, index) => [each, unknown[index], without[index]][Math.floor(random() * 3)] ?? each);
   const cases: BenchmarkCase[] = [
+    { group, name: 'no lanes, all kinds', run: runner(planOf(false), 0, mixed) },
+    ...LANES.flatMap((count) => [
+      { group, name: `${count} lanes, all kinds`, run: runner(planOf(true), count, mixed) },
+    ]),
     { group, name: 'no lanes', run: runner(planOf(false), 0, inLanes) },
     ...LANES.flatMap((count) => [
       { group, name: `${count} lanes, call in a lane`, run: runner(planOf(true), count, inLanes) },
@@ -39,9 +46,10 @@ function main(): void {
   measure(cases, { rounds: 200, batchMs: 2 });
   // Short batches, many of them: some of each case have the processor for themselves, however busy the machine is.
   const measured = measure(cases, { rounds: process.argv.includes('--short') ? 200 : 1_500, batchMs: 0.5 });
-  const none = measured[0]?.nsLow ?? Number.NaN;
   // The tenth percentile: what it costs when nobody disturbs.
+  let none = Number.NaN;
   for (const { name, nsLow, bytes } of measured) {
+    if (name.startsWith('no lanes')) none = nsLow;
     const figures = `${nsLow.toFixed(0).padStart(6)} ns  x ${(nsLow / none).toFixed(2)}  ${bytes?.toFixed(0) ?? '?'} B`;
     console.log(`${name.padEnd(32)} ${figures}`);
   }
