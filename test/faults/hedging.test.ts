@@ -33,6 +33,10 @@ describe('hedging', () => {
     const { graylane, servers } = await open(policy({ percent: 100, minPerSecond: 1_000 }));
     const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await graylane.ready('payments');
+    // A hedge has nowhere to go before.
+    await expect
+      .poll(() => graylane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')))
+      .toBe(true);
     servers[0]?.behave({ delayMs: 2_000 });
     for (let call = 0; call < 20; call += 1) expect((await charge(client)).servedBy).toBe('b');
     expect(graylane.breakers.list()).toEqual([]);
