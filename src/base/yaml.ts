@@ -1,5 +1,6 @@
 import { CORE_SCHEMA, constructFromEvents, dump, mergeTag, parseEvents, YAMLException } from 'js-yaml';
 import { readNodes, YamlError, type YamlNode } from './yaml-nodes';
+import { yamlSlip } from './yaml-slips';
 
 /** Lists and objects inside one another that the parser follows. */
 const MAX_DEPTH = 200;
@@ -29,7 +30,7 @@ export function isBlankYaml(text: string): boolean {
 /**
  * Reads YAML 1.2 with its core schema (`off` and dates stay text), which JSON is a part of: the one document of the
  * text, null where nothing but comments stand. Keys are text, as they are written. Throws a {@link YamlError} for the
- * first thing that is wrong. What it costs grows with the text, whatever stands in it.
+ * first thing that is wrong, with what was most likely meant. What it costs grows with the text, whatever stands in it.
  */
 export function readYaml(text: string, options: YamlOptions = {}): YamlDocument {
   const { merge = false, uniqueKeys = true, mostAliased = 10_000 } = options;
@@ -43,9 +44,15 @@ export function readYaml(text: string, options: YamlOptions = {}): YamlDocument 
     });
     return { value, root };
   } catch (error) {
-    if (error instanceof YAMLException) throw new YamlError(error.reason, error.mark?.position ?? 0);
+    if (error instanceof YAMLException) throw withSlip(error.reason, text, error.mark?.position ?? 0);
+    if (error instanceof YamlError) throw withSlip(error.message, text, error.offset);
     throw error;
   }
+}
+
+function withSlip(reason: string, text: string, offset: number): YamlError {
+  const slip = yamlSlip(text, offset);
+  return new YamlError(slip === undefined ? reason : `${reason}; ${slip}`, offset);
 }
 
 /** Plain data as YAML that people read; text that another version of YAML would take for something else is quoted. */

@@ -6,10 +6,15 @@ import { note, type ParsedText, ProblemList } from './problems';
 
 /**
  * Parses a document's text and says where in it everything stands. A byte-order mark is ignored; bytes must be valid
- * UTF-8. Never throws. `document` is what messages call it.
+ * UTF-8. Never throws. `document` is what messages call it; `most`: its bytes.
  */
-export function parsePolicyText(text: string | Uint8Array, format: 'json' | 'yaml', document = 'policy'): ParsedText {
-  const source = sourceOf(text, document);
+export function parsePolicyText(
+  text: string | Uint8Array,
+  format: 'json' | 'yaml',
+  document = 'policy',
+  most: number = MAX_DOCUMENT_BYTES,
+): ParsedText {
+  const source = sourceOf(text, document, most);
   if (typeof source !== 'string') return source;
   return format === 'json' ? parseJson(source, document) : parseYaml(source, document);
 }
@@ -20,17 +25,15 @@ export function parsePolicyText(text: string | Uint8Array, format: 'json' | 'yam
  */
 export function parsePolicyTexts(text: string | Uint8Array, format: 'json' | 'yaml'): readonly ParsedText[] {
   if (format === 'json') return [parsePolicyText(text, format)];
-  const source = sourceOf(text, 'policy');
+  const source = sourceOf(text, 'policy', MAX_DOCUMENT_BYTES);
   if (typeof source !== 'string') return [source];
   return parseYamlStream(source, 'policy');
 }
 
 /** The text without a byte-order mark; what is wrong with it when there is nothing to parse. */
-function sourceOf(text: string | Uint8Array, document: string): string | ParsedText {
+function sourceOf(text: string | Uint8Array, document: string, most: number): string | ParsedText {
   const size = typeof text === 'string' ? utf8Length(text) : text.byteLength;
-  if (size > MAX_DOCUMENT_BYTES) {
-    return refuse(document, `${size} bytes`, `at most ${MAX_DOCUMENT_BYTES} bytes`);
-  }
+  if (size > most) return refuse(document, `${size} bytes`, `at most ${most} bytes`);
   const decoded = decode(text);
   if (isUtf16(text)) return refuse(document, 'UTF-16', 'UTF-8');
   if (decoded === undefined) return refuse(document, 'bytes that are not UTF-8', 'UTF-8');

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { defined } from '../../base/defined';
-import { readYaml } from '../../base/yaml';
+import { GraylaneError } from '../../base/errors';
 import type { ExplainedTier, Explanation } from '../../client/admin/explain';
+import { parseInstancesText } from '../../client/discovery/instances-text';
 import type { StaticInstance } from '../../client/discovery/static-instance';
 import type { GraylaneOptions } from '../../client/options';
 import { CASE_METHOD } from '../../policy/routing/policy-case';
@@ -163,10 +164,12 @@ const KINDS = { listed: '', draining: ' (weight 0)', absent: ' (vanished)' } as 
 /** Lists of instances by service name; the Graylane client checks each. Throws a CommandError. */
 async function readInstancesFile(file: string): Promise<Readonly<Record<string, readonly StaticInstance[]>>> {
   try {
-    // YAML, which JSON is, too.
-    return readYaml(await readFile(file, 'utf8')).value as Readonly<Record<string, readonly StaticInstance[]>>;
+    return parseInstancesText(await readFile(file, 'utf8'), file) as Readonly<
+      Record<string, readonly StaticInstance[]>
+    >;
   } catch (error) {
-    const message = `${file}: ${codeOf(error)} (expected: lists of instances by service name)`;
-    throw new CommandError(2, message, 'see docs/simulate.md');
+    const isWrong = error instanceof GraylaneError;
+    const what = isWrong ? error.message : `${codeOf(error)} (expected: lists of instances by service name)`;
+    throw new CommandError(2, `${file}: ${what}`, 'see docs/simulate.md');
   }
 }

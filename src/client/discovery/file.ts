@@ -5,7 +5,7 @@ import { followFiles } from '../../base/file-watch';
 import type { Instance } from '../../base/instances';
 import { consoleLogger, type Logger, safeLogger } from '../../base/logger';
 import { createRefCounted } from '../../base/ref-counted';
-import { readYaml } from '../../base/yaml';
+import { parseInstancesText } from './instances-text';
 import { createListedServices } from './listed-services';
 import type { Source } from './source';
 import { createServicesParser } from './static';
@@ -44,7 +44,7 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
 
   const read = (text: string): void => {
     try {
-      good = parse(path.endsWith('.json') ? JSON.parse(text) : readYaml(text).value);
+      good = parse(parseInstancesText(text, path));
     } catch (error) {
       failed(error instanceof Error ? error.message : String(error));
       return;

@@ -95,6 +95,13 @@ describe('graylane explain, offline', () => {
   });
 });
 
+it('says where a file of instances cannot be read', async () => {
+  const bad = world.file('bad.yaml', 'payments:\n  - address: 10.0.0.1\n    port:1\n  - address: 10.0.0.2\n');
+  const { code, stderr } = await graylane(['explain', 'payments', '--instances', bad]);
+  expect(code).toBe(2);
+  expect(stderr).toContain('bad.yaml: 3:11 instances: not YAML (expected: YAML 1.2; ');
+});
+
 describe('graylane explain, against Consul', () => {
   it('uses its policy and its instances, in the order of datacenters', async () => {
     const dc1 = world.consul.dc('dc1');

@@ -527,7 +527,7 @@ ${rule('r')}`;
     ['a quoted one', 'spec: { hosts: ["{{ .Values.host }}"] }\n', /^document 2: a template/],
     ['a block of one', '{{- if .Values.mesh }}\nspec: {}\n{{- end }}\n', /^document 2: a template/],
     ['a variable of a shell', `spec:\n  hosts:\n    - ${'$'}{HOST}\n`, /^document 2: a template: "- \$\{HOST\}"/],
-    ['a broken text', 'a: [\n', /^document 2: .*\(expected: YAML or JSON\); left out$/],
+    ['a broken text', 'a: [\n', /^document 2: .*a \[ or { is not closed \(expected: YAML or JSON\); left out$/],
     ['a key given twice', 'kind: a\nkind: b\n', /^document 2: duplicated mapping key/],
   ])('of which one document is %s still give the others', (_, broken, message) => {
     const result = importTexts([yaml(service('a', {}), broken, rule('r'))], { tolerant: true });
