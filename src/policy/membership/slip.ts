@@ -4,6 +4,8 @@ import type { SubsetPlan } from '../plan';
 
 /** Pairs of words. Neither tags nor subsets are few by nature, and a hint is worth no more. */
 const MOST_COMPARED = 2_000;
+/** Longer words are no slips of the pen. */
+const MOST_CHARACTERS = 64;
 
 /** How an instance is spelt almost as a subset asks for it. */
 export interface Slip {
@@ -23,24 +25,27 @@ export function findSlip(
 ): Slip | undefined {
   const tagsThere = new Set(others.flatMap(({ tags }) => tags));
   const metaThere = new Set(others.flatMap(({ meta }) => Object.entries(meta).map(pairKey)));
-  const wantedTags = new Set(subsets.flatMap(({ tags }) => tags).filter((tag) => tagsThere.has(tag)));
+  const wantedTags = new Set(subsets.flatMap(({ tags }) => tags).filter((tag) => tagsThere.has(tag) && !isLong(tag)));
   const wantedMeta = new Map<string, Set<string>>();
   for (const pair of subsets.flatMap(({ meta }) => Object.entries(meta))) {
-    if (!metaThere.has(pairKey(pair))) continue;
     const [key, value] = pair;
-    wantedMeta.set(key, (wantedMeta.get(key) ?? new Set()).add(value));
+    if (!metaThere.has(pairKey(pair)) || isLong(key)) continue;
+    const values = wantedMeta.get(key) ?? new Set();
+    if (!isLong(value)) values.add(value);
+    wantedMeta.set(key, values);
   }
   const wantedKeys = new Set(wantedMeta.keys());
   let compared = 0;
 
   /** `v3` is a version beside `v2`, no slip of the pen. */
   const meantBy = (word: string, wanted: ReadonlySet<string> | undefined): string | undefined => {
-    if (wanted === undefined || wanted.has(word) || compared >= MOST_COMPARED) return undefined;
+    if (wanted === undefined || wanted.has(word) || isLong(word) || compared >= MOST_COMPARED) return undefined;
     const names = [...wanted].slice(0, MOST_COMPARED - compared);
     compared += names.length;
+    const letters = withoutDigits(word);
     return nearest(
       word,
-      names.filter((name) => withoutDigits(name) !== withoutDigits(word)),
+      names.filter((name) => withoutDigits(name) !== letters),
     );
   };
 
@@ -65,6 +70,10 @@ export function findSlip(
 
 function pairKey([key, value]: readonly [string, string]): string {
   return `${key}\n${value}`;
+}
+
+function isLong(word: string): boolean {
+  return word.length > MOST_CHARACTERS;
 }
 
 function withoutDigits(text: string): string {

@@ -29,11 +29,9 @@ const ENDS = 64;
  */
 const USUAL_SILENCE = 0.1;
 const MOSTLY_SILENCE = 0.5;
-/**
- * A method that has been answered less often is not known to be answered. The first silences of a long poll fall on one
- * endpoint by chance, so an endpoint that answers meanwhile is blamed for them later.
- */
+/** A method that has been answered less often is not known to be answered. */
 const KNOWN = 4;
+/** The same at an endpoint that answers meanwhile: the first silences of a long poll fall on one by chance. */
 const WELL_KNOWN = 12;
 /** A method that failed so often in a row, at more than one endpoint, is itself to blame. */
 const FAILURES = 3;

@@ -70,6 +70,7 @@ describe('an instance that no subset takes', () => {
     const subsets = Object.fromEntries(names.map((name, row) => [`s${row}`, { tags: [name] }]));
     const all = names.map((name) => ({ tags: [name] }));
     const odd = Array.from({ length: 1_000 }, (_, row) => `xyz${'ab'.repeat(13)}${row.toString(36)}${'ab'.repeat(14)}`);
+    odd.push('v1'.repeat(100_000));
     // What is known of them is made once, whoever is asked for.
     const before = process.cpuUsage();
     unassigned(subsets, all);
