@@ -12,17 +12,19 @@ export function shortenMiddle(text: string, most: number): string {
   return `${text.slice(0, half)}...${text.slice(-half)}`;
 }
 
-const VALUE_CHARACTERS = 80;
+/** More of a text is not looked at. */
+const MOST_CHARACTERS = 1_000;
 
-/** What is shown of a value that may be anything: at most 80 characters. Never throws, whatever the value does. */
+/** What is shown of a value that may be anything: its first 60 characters, as JSON. Never throws, whatever it does. */
 export function showValue(value: unknown): string {
   if (value === undefined) return 'missing';
-  if (typeof value === 'number') return String(value);
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
   try {
-    return JSON.stringify(value)?.slice(0, VALUE_CHARACTERS) ?? typeof value;
+    return shorten(JSON.stringify(typeof value === 'string' ? value.slice(0, MOST_CHARACTERS) : value) ?? typeof value);
   } catch {
-    // A BigInt, a circle, a `toJSON` that throws.
-    return typeof value;
+    // A circle, a `toJSON` that throws.
+    return 'an object that is no plain data';
   }
 }
 

@@ -1,5 +1,5 @@
 import { LineStarts, type Position } from '../base/line-starts';
-import { shorten, shortenMiddle } from '../base/shorten';
+import { shorten, shortenMiddle, showValue } from '../base/shorten';
 import { MAX_PROBLEMS } from './limits';
 import type { PolicyProblem } from './plan';
 
@@ -57,7 +57,7 @@ export class ProblemList {
 
   /** A number as its author wrote it: `1.0`, and not the 1 that YAML makes of it. */
   #shown(path: DocumentPath, value: unknown): string {
-    return (typeof value === 'number' ? this.#positions?.writtenAt?.(path) : undefined) ?? showValue(value);
+    return (typeof value === 'number' ? this.#positions?.writtenAt?.(path) : undefined) ?? show(value);
   }
 
   /** One more, for a list that is full. */
@@ -68,18 +68,9 @@ export class ProblemList {
   }
 }
 
-/** A value as a message shows it: at most 60 characters, control characters escaped. Never throws. */
-export function showValue(value: unknown): string {
-  if (value === undefined) return 'missing';
-  if (typeof value === 'object' && value !== null && NOTE in value)
-    return shortenMiddle(String(value[NOTE]), MOST_CHARACTERS);
-  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
-  try {
-    return shorten(JSON.stringify(typeof value === 'string' ? value.slice(0, MOST_CHARACTERS) : value) ?? typeof value);
-  } catch {
-    return 'an object that is no plain data';
-  }
+function show(value: unknown): string {
+  const isNote = typeof value === 'object' && value !== null && NOTE in value;
+  return isNote ? shortenMiddle(String(value[NOTE]), MOST_CHARACTERS) : showValue(value);
 }
 
 const MOST_PATH_CHARACTERS = 200;

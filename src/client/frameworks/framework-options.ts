@@ -1,5 +1,5 @@
 import { GraylaneError } from '../../base/errors';
-import { showValue } from '../../policy/problems';
+import { showValue } from '../../base/shorten';
 import type { AdminHandler, AdminHandlerOptions } from '../admin/admin-handler';
 import type { Graylane } from '../api';
 import type { GraylaneOptions } from '../options';

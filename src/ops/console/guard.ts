@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import { showValue } from '../../base/shorten';
 import { refusalOf } from '../../base/web/foreign';
-import { showValue } from '../../policy/problems';
 
 /** A page of another site cannot set it without asking first, and nothing here answers such a question. */
 const CONSOLE_HEADER = 'x-graylane-console';

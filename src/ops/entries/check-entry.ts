@@ -1,8 +1,8 @@
+import { showValue } from '../../base/shorten';
 import { parseDuration } from '../../policy/chain/graph';
 import { type Fields, fieldsOf, isSet, listOf, textOf } from '../../policy/chain/report';
 import { fieldFault } from '../../policy/filter/filter-fields';
 import { parseFilter } from '../../policy/filter/parse-filter';
-import { showValue } from '../../policy/problems';
 import type { ConfigEntry } from './read';
 
 /** Says what Consul would refuse an entry for: `path` is that of a field, without the name of the entry. */

@@ -1,4 +1,5 @@
 import { defined } from '../../base/defined';
+import { showValue } from '../../base/shorten';
 import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type {
   DestinationDocument,
@@ -9,7 +10,6 @@ import type {
 } from '../../policy/document';
 import { statusOfHttp } from '../../policy/envoy-retries';
 import { MAX_ATTEMPTS } from '../../policy/limits';
-import { showValue } from '../../policy/problems';
 import { type ForeignChanges, importChanges } from '../imports/headers';
 import { importMirror } from '../imports/mirror';
 import { type ImportLoss, ImportReport, type PlaceReport } from '../imports/report';

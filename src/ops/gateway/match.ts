@@ -1,8 +1,8 @@
 import { defined } from '../../base/defined';
+import { showValue } from '../../base/shorten';
 import { type Fields, listOf, textOf } from '../../policy/chain/report';
 import type { LabelMatcherDocument, MatchDocument } from '../../policy/document';
 import { methodPattern } from '../../policy/method-pattern';
-import { showValue } from '../../policy/problems';
 import { headerFault, regexMatcher } from '../imports/matchers';
 import type { PlaceReport } from '../imports/report';
 import { headersOf, type RankedMatch } from './rules';

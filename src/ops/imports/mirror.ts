@@ -1,5 +1,5 @@
+import { showValue } from '../../base/shorten';
 import type { DestinationDocument, RouteDocument } from '../../policy/document';
-import { showValue } from '../../policy/problems';
 import type { PlaceReport } from './report';
 
 type Mirror = NonNullable<RouteDocument['mirror']>;

@@ -1,8 +1,8 @@
-import { shortenMiddle } from '../../base/shorten';
+import { shortenMiddle, showValue } from '../../base/shorten';
 import { parseDuration } from '../../policy/chain/graph';
 import { type Fields, fieldsOf } from '../../policy/chain/report';
 import type { PolicyProblem } from '../../policy/plan';
-import { type DocumentPath, showValue } from '../../policy/problems';
+import type { DocumentPath } from '../../policy/problems';
 import type { SourceDocument, SourceFault } from './sources';
 
 /** Something that the policy does not say, by its place. */

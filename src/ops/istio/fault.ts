@@ -1,10 +1,10 @@
 import { defined } from '../../base/defined';
+import { showValue } from '../../base/shorten';
 import { STATUS_NAMES } from '../../base/status-names';
 import { fieldsOf, textOf } from '../../policy/chain/report';
 import type { RouteDocument, StatusName } from '../../policy/document';
 import { statusOfHttp } from '../../policy/envoy-retries';
 import { MAX_FAULT_DELAY_MS } from '../../policy/limits';
-import { showValue } from '../../policy/problems';
 import type { PlaceReport } from '../imports/report';
 
 type Fault = NonNullable<RouteDocument['fault']>;

@@ -1,9 +1,9 @@
 import { defined } from '../../base/defined';
 import { SERVICE_NAME } from '../../base/names';
+import { showValue } from '../../base/shorten';
 import { type Fields, fieldsOf, listOf } from '../../policy/chain/report';
 import type { LabelMatcherDocument, MatchDocument } from '../../policy/document';
 import { methodPattern } from '../../policy/method-pattern';
-import { showValue } from '../../policy/problems';
 import { headerFault, inverted, mergeMatchers, regexMatcher } from '../imports/matchers';
 import type { PlaceReport } from '../imports/report';
 import { entriesOf } from '../imports/resources';

@@ -1,8 +1,8 @@
 import { defined } from '../../base/defined';
+import { showValue } from '../../base/shorten';
 import { listOf, textOf } from '../../policy/chain/report';
 import type { BalancingDocument, BreakerDocument, SubsetDocument } from '../../policy/document';
 import { ALL_INSTANCES } from '../../policy/plan';
-import { showValue } from '../../policy/problems';
 import { SHORT_NAME } from '../../policy/schema-parts';
 import type { PlaceReport } from '../imports/report';
 import { entriesOf, type Resource } from '../imports/resources';

@@ -1,8 +1,7 @@
 import { isRecord } from '../../base/is-record';
-import { shortenMiddle } from '../../base/shorten';
+import { shortenMiddle, showValue } from '../../base/shorten';
 import { MAX_PROBLEMS } from '../limits';
 import type { PolicyProblem } from '../plan';
-import { showValue } from '../problems';
 
 const MOST_PATH_CHARACTERS = 200;
 

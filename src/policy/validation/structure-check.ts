@@ -1,8 +1,9 @@
 import { isRecord } from '../../base/is-record';
+import { showValue } from '../../base/shorten';
 import { nearest } from '../../base/spelling';
 import { ownValue } from '../plain-data';
 import { policySchema } from '../policy-schema';
-import { type DocumentPath, MISSING, note, type ProblemList, showValue } from '../problems';
+import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
 import type { Schema } from '../schema-parts';
 import { checkJsonSchema, definitionOf, type Violation } from './json-schema';
 

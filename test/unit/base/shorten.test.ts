@@ -80,11 +80,12 @@ describe('a value of an option that is wrong', () => {
   });
 
   it.each([
-    ['a BigInt', 1n, 'bigint'],
-    ['a circle', circle, 'object'],
-    ['a symbol', Symbol('s'), 'symbol'],
+    ['a BigInt', 1n, '1'],
+    ['a circle', circle, 'an object that is no plain data'],
+    ['a symbol', Symbol('s'), 'a symbol'],
+    ['a function', () => {}, 'a function'],
     ['nothing', undefined, 'missing'],
-    ['a text', 'x'.repeat(100), `"${'x'.repeat(79)}`],
+    ['a text', 'x'.repeat(100), `"${'x'.repeat(59)}...`],
     ['no number', Number.NaN, 'NaN'],
   ])('shows %s', (_, value, shown) => {
     expect(showValue(value)).toBe(shown);

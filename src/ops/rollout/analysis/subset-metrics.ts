@@ -1,7 +1,7 @@
 import { isRecord } from '../../../base/is-record';
 import type { Counts } from '../../../base/sequential-test';
+import { showValue } from '../../../base/shorten';
 import { ownValue } from '../../../policy/plain-data';
-import { showValue } from '../../../policy/problems';
 import type { ValueCheck } from '../document';
 
 /**
