@@ -31,7 +31,7 @@ export function connectAgent(address: AgentAddress, tls: ParsedTlsOptions, mater
     ...(baseUrl.startsWith('https:') ? { agent: new SecureAgent(tls, material) } : {}),
   };
   // Loaded late: static instances and files do without.
-  // biome-ignore lint/style/noCommonJs: as in base/lazy-modules.ts
+  // biome-ignore lint/style/noCommonJs: as in base/load-re2.ts
   const Consul: typeof ConsulClient = require('consul');
   return new Consul(given as ConstructorParameters<typeof Consul>[0]) as unknown as RawConsul;
 }

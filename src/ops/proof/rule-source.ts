@@ -1,4 +1,4 @@
-import { loadRe2 } from '../../base/lazy-modules';
+import { loadRe2 } from '../../base/load-re2';
 import type { Random } from '../../base/random';
 import { sampleOfRegex } from '../simulation/synthetic-calls';
 

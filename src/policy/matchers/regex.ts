@@ -1,4 +1,4 @@
-import { loadRe2 } from '../../base/lazy-modules';
+import { loadRe2 } from '../../base/load-re2';
 import { MAX_REGEX_CHARACTERS, MAX_REGEX_INSTRUCTIONS, MAX_REGEX_VALUE_CHARACTERS } from '../limits';
 
 type TextTest = (value: string) => boolean;
