@@ -6,6 +6,7 @@ import type { ConsulDatacenter } from '../../support/consul/start';
 import { startConsul } from '../../support/consul/start';
 import { printFact } from '../../support/figure';
 import { sliceOf } from '../../support/slice';
+import { until } from '../../support/until';
 import { type HeldServer, heldClient, holdCall, KINDS, startHeldServer } from './held-calls-server';
 
 const FLAPS = 1_000;
@@ -135,7 +136,8 @@ async function serving(): Promise<[HeldServer, HeldServer]> {
 async function begin(graylane: Ground['graylane'], held: HeldServer) {
   const client = opened(heldClient(graylane.target('held'), graylane.clientOptions()), (each) => each.close());
   const calls = KINDS.map((kind) => holdCall(client, kind));
-  await expect.poll(() => held.open).toBe(KINDS.length);
+  // `expect.poll` belongs to one test, and they run side by side.
+  await until(() => held.open === KINDS.length);
   return calls;
 }
 
