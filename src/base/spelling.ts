@@ -1,10 +1,12 @@
+/** Longer words are no slips of the pen, and the work grows with the square. */
+export const LONGEST_WORD = 64;
+
 /**
  * The one of `known` that was most likely meant by `word`: at most two slips away (a letter more, less, other, or two
  * swapped), fewer in short words, whatever the case. Undefined when none is near.
  */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
-  // Longer words are no slips of the pen, and the work grows with the square.
-  if (word.length > 64) return undefined;
+  if (word.length > LONGEST_WORD) return undefined;
   let best: string | undefined;
   let bestSlips = word.length <= 4 ? 1 : 2;
   for (const candidate of known) {
@@ -67,4 +69,9 @@ function sameAtEnd(a: string, b: string, begin: number): number {
 
 function at(row: readonly number[], column: number): number {
   return row[column] ?? Number.POSITIVE_INFINITY;
+}
+
+/** What `v3` and `v2` have in common: names that differ by numbers alone are siblings, no slips of the pen. */
+export function withoutDigits(name: string): string {
+  return name.replace(/\d/g, '');
 }

@@ -1,5 +1,5 @@
 import { type DatacenterState, peerOf } from '../../base/instances';
-import { nearest } from '../../base/spelling';
+import { nearest, withoutDigits } from '../../base/spelling';
 import { emptyPlan } from '../../policy/compile';
 import { failoverPlaces } from '../../policy/destinations';
 import type { InstanceSet } from '../../policy/membership/snapshot';
@@ -159,11 +159,6 @@ function idleOverride({ before, after }: SideBySide, view: RegistryView, nowMs: 
   const text = `override.datacenter: no usable instance of ${whom} in ${where}, so clients would go on as without it`;
   const former = before.plan.override?.decision.datacenters ?? [];
   return [{ kind: 'empty', path: 'override.datacenter', text, isNew: former.join() !== datacenters.join() }];
-}
-
-/** `orders-1` and `orders-2` are siblings, not slips of the pen. */
-function withoutDigits(name: string): string {
-  return name.replace(/\d/g, '');
 }
 
 interface LostCalls extends EffectFinding {

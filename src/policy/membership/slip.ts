@@ -1,11 +1,9 @@
 import type { Instance } from '../../base/instances';
-import { nearest } from '../../base/spelling';
+import { LONGEST_WORD, nearest, withoutDigits } from '../../base/spelling';
 import type { SubsetPlan } from '../plan';
 
 /** Pairs of words. Neither tags nor subsets are few by nature, and a hint is worth no more. */
 const MOST_COMPARED = 2_000;
-/** Longer words are no slips of the pen. */
-const MOST_CHARACTERS = 64;
 
 /** How an instance is spelt almost as a subset asks for it. */
 export interface Slip {
@@ -65,7 +63,11 @@ export function findSlip(
     return undefined;
   };
 
-  return instances.map(slipOf).find((slip) => slip !== undefined);
+  for (const instance of instances) {
+    const slip = slipOf(instance);
+    if (slip !== undefined) return slip;
+  }
+  return undefined;
 }
 
 function pairKey([key, value]: readonly [string, string]): string {
@@ -73,9 +75,5 @@ function pairKey([key, value]: readonly [string, string]): string {
 }
 
 function isLong(word: string): boolean {
-  return word.length > MOST_CHARACTERS;
-}
-
-function withoutDigits(text: string): string {
-  return text.replace(/\d/g, '');
+  return word.length > LONGEST_WORD;
 }
