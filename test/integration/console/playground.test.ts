@@ -247,7 +247,7 @@ describe('the editor', () => {
       expect(lines.length, name).toBeGreaterThan(0);
       await page.goto(await addressOf({ policy }));
       await expect.poll(() => page.evaluate(MARKED), { message: name }).toEqual(lines);
-      for (const { message } of problems) expect(await page.getByText(message).count(), name).toBeGreaterThan(0);
+      for (const { message } of problems) await page.getByText(message).first().waitFor({ timeout: 10_000 });
     }
     await page.getByRole('button', { name: 'Line 12' }).click();
     expect(await page.evaluate('document.activeElement.shadowRoot.activeElement.ariaLabel')).toBe('Policy in YAML');
