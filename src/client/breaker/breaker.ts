@@ -165,6 +165,7 @@ export class Breaker {
    * nothing. `patienceMs`: how long its answer may take, for which the next probe waits; 0 when that is not known.
    */
   begin(nowMs: number, mayProbe = true, patienceMs = 0): Permit {
+    this.#failures.begun();
     if (this.state === 'closed') return closedPermit(this.#period);
     if (this.state === 'open' || !mayProbe || !this.circuit.enabled) return BYPASS;
     const ticket = this.#gate.begin(nowMs, patienceMs);
@@ -254,11 +255,10 @@ export class Breaker {
     this.open(trial.because);
   }
 
-  /** Keeps the breaker open, without probes, until `endForcedOpen()` or until it is closed by hand. */
+  /** Keeps it open, if it was before or not, without probes, until `endForcedOpen()` or until it is closed by hand. */
   forceOpen(forced: ForcedOpen): void {
     this.#forced = forced;
     this.open(forced.because);
-    // It may have been open before.
     this.#reset.cancel();
     this.#openedBecause = forced.because;
   }
@@ -325,7 +325,7 @@ export class Breaker {
       this.#context.onFirstCount(this);
     }
     if (outcome === 'success') {
-      this.#failures.succeeded();
+      this.#failures.succeeded(nowMs - latencyMs);
       this.answered();
       this.circuit.countSuccess(latencyMs, nowMs, false);
       return;
@@ -346,7 +346,7 @@ export class Breaker {
   }
 
   #fail(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
-    this.#failures.failed();
+    this.#failures.failed(nowMs - latencyMs, nowMs);
     this.timeoutsInARow = outcome === 'silent' ? this.timeoutsInARow + 1 : 0;
     this.#passedAtMs = LONG_AGO;
     this.#lastFailure = { reason, atMs: nowMs };

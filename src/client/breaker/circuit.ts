@@ -187,6 +187,16 @@ export class Circuit extends OpossumBreaker {
     } else this.#count('failures');
   }
 
+  /** So many successes came before there was a circuit, evenly over the time of its window. */
+  beginWith(successes: number): void {
+    const { window } = this.status;
+    for (const [index, bucket] of window.entries()) {
+      const share = Math.floor((successes + index) / window.length);
+      bucket.fires += share;
+      bucket.successes += share;
+    }
+  }
+
   /** Takes one out of the window again, from where the newest lies; without effect when the window holds none. */
   takeBack(what: 'successes' | 'failures', nowMs: number): void {
     this.rotate(nowMs);

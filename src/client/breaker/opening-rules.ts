@@ -7,37 +7,62 @@ const SUBSET_FAILURES_IN_A_ROW = 10;
 /** The numbers of a breaker of either level. Those that only an endpoint has are off where they are missing. */
 export type BreakerRules = SubsetBreakerPlan & Partial<Pick<BreakerPlan, 'consecutiveFailures' | 'silentFailures'>>;
 
-/** Failures in a row. When a success is taken back, the failures before it count again. */
+/**
+ * Failures in a row: of attempts as they end, or as they begin. An endpoint that has begun to fail at once still answers
+ * slow calls that it was given before. When a success is taken back, the failures before it count again.
+ */
 export class FailureStreak {
-  inARow = 0;
+  /** As attempts end. */
+  #ended = 0;
   /** Successes since the last failure, and how many failures in a row came before them. */
   #successes = 0;
   #before = 0;
+  /** As they begin: when the first one failed, how many began since and how many of these failed, the first included. */
+  #sinceMs = 0;
+  #begun = 0;
+  #failed = 0;
 
-  failed(): void {
-    this.inARow += 1;
+  get inARow(): number {
+    return this.#begun === this.#failed ? Math.max(this.#ended, this.#failed) : this.#ended;
   }
 
-  succeeded(): void {
-    if (this.inARow > 0) {
-      this.#before = this.inARow;
-      this.inARow = 0;
+  /** An attempt begins. */
+  begun(): void {
+    if (this.#failed > 0) this.#begun += 1;
+  }
+
+  failed(beganAtMs: number, nowMs: number): void {
+    this.#ended += 1;
+    if (this.#failed === 0) {
+      this.#sinceMs = nowMs;
+      this.#begun = 1;
+      this.#failed = 1;
+    } else if (beganAtMs >= this.#sinceMs) this.#failed += 1;
+  }
+
+  succeeded(beganAtMs: number): void {
+    if (this.#ended > 0) {
+      this.#before = this.#ended;
+      this.#ended = 0;
       this.#successes = 0;
     }
     this.#successes += 1;
+    if (beganAtMs >= this.#sinceMs) this.#failed = 0;
   }
 
   successTakenBack(): void {
     this.#successes -= 1;
-    if (this.#successes === 0) this.inARow = this.#before;
+    if (this.#successes === 0) this.#ended = this.#before;
   }
 
   failureTakenBack(): void {
-    if (this.inARow > 0) this.inARow -= 1;
+    if (this.#ended > 0) this.#ended -= 1;
+    this.#failed = 0;
   }
 
   clear(): void {
-    this.inARow = 0;
+    this.#ended = 0;
+    this.#failed = 0;
   }
 }
 

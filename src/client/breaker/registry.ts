@@ -87,11 +87,15 @@ export class BreakerRegistry {
     return this.#endpoints.get(key);
   }
 
-  /** An attempt at the endpoint failed; the caller records the failure in the breaker that this returns. */
-  failed(key: string, plan: BreakerPlan): Breaker {
+  /**
+   * An attempt at the endpoint failed; the caller records the failure in the breaker that this returns. `wellBefore`: so
+   * many went well within the breaker's window, which begins with them.
+   */
+  failed(key: string, plan: BreakerPlan, wellBefore = 0): Breaker {
     let breaker = this.#endpoints.get(key);
     if (breaker === undefined) {
       breaker = this.#create('endpoint', key, plan);
+      breaker.circuit.beginWith(wellBefore);
       this.#endpoints.set(key, breaker);
     }
     return breaker;

@@ -62,11 +62,12 @@ it('agrees with the reference under any sequence of attempts, endings, cancellat
         probesAtOnce = probesAtOnce.filter((probe) => probe.permit !== ended.permit);
         reference.end(ended.attempt, given, clock.now());
         if (isCancelled) breaker.release(ended.permit);
-        else breaker.record(ended.permit, given, clock.now());
+        else breaker.record(ended.permit, given, clock.now(), clock.now() - ended.attempt.beganAtMs);
       };
       const take = (which: number) => running.splice(which % Math.max(1, running.length), 1)[0];
       for (const event of steps) {
-        if (event.kind === 'wait') clock.advance(event.ms);
+        // No two of them at the same time.
+        clock.advance(event.kind === 'wait' ? event.ms : 1);
         reference.at(clock.now());
         if (event.kind === 'begin') running.push(begin());
         else if (event.kind === 'call') end(begin(), event.verdict);

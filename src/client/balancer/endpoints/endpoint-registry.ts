@@ -187,7 +187,10 @@ export class EndpointRegistry {
 
   /** The endpoint's breaker, made now if this is its first failure. */
   failed(endpoint: Endpoint, plan: BreakerPlan): Breaker {
-    endpoint.breaker ??= this.#breakers.failed(endpoint.key, plan);
+    if (endpoint.breaker === undefined) {
+      const wellBefore = endpoint.shares.wellWithin(plan.rollingCountTimeoutMs, this.#clock.now());
+      endpoint.breaker = this.#breakers.failed(endpoint.key, plan, wellBefore);
+    }
     return endpoint.breaker;
   }
 

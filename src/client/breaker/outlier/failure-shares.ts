@@ -121,10 +121,20 @@ export class FailureShares {
     for (let scale = 0; scale < SCALES; scale += 1) {
       const tally = emptyTally();
       this.addTo(tally, scale, 'failures');
-      const fromMs = ((this.#indexes[scale] as number) - 1) * (LENGTHS_MS[scale] as number);
-      if (tally.calls >= ENOUGH || scale === SCALES - 1) return (nowMs - Math.max(fromMs, this.#sinceMs)) / tally.calls;
+      if (tally.calls >= ENOUGH || scale === SCALES - 1) return this.#knownMs(scale, nowMs) / tally.calls;
     }
     return Number.POSITIVE_INFINITY;
+  }
+
+  /** How many attempts of the last `lengthMs` went well, or brought an error that no breaker counts; an estimate. */
+  wellWithin(lengthMs: number, nowMs: number): number {
+    this.turn(nowMs);
+    const enough = LENGTHS_MS.findIndex((windowMs) => 2 * windowMs >= lengthMs);
+    const scale = enough === -1 ? SCALES - 1 : enough;
+    const tally = emptyTally();
+    this.addTo(tally, scale, 'failures');
+    const perMs = (tally.calls - tally.bad) / Math.max(1, this.#knownMs(scale, nowMs));
+    return Math.round(perMs * Math.min(lengthMs, nowMs - this.#sinceMs));
   }
 
   /** It is another endpoint from now on. */
@@ -155,6 +165,12 @@ export class FailureShares {
       this.#indexes[scale] = index;
     }
     this.#turnAtMs = ((this.#indexes[0] as number) + 1) * (LENGTHS_MS[0] as number);
+  }
+
+  /** For how long the window of this scale has counted. */
+  #knownMs(scale: number, nowMs: number): number {
+    const fromMs = ((this.#indexes[scale] as number) - 1) * (LENGTHS_MS[scale] as number);
+    return nowMs - Math.max(fromMs, this.#sinceMs);
   }
 
   #recordBad(buckets: Float64Array, isFailure: boolean, nowMs: number): void {

@@ -97,6 +97,56 @@ describe('what opens it', () => {
     expect(breaker.view(0).openedBecause).toBe('5 failures in a row');
   });
 
+  it('failures in a row of attempts as they began, while slow ones of before still end well', () => {
+    const { breaker, clock } = rig(plan({ volumeThreshold: 1000 }));
+    const permits = Array.from({ length: 10 }, () => breaker.begin(clock.now()));
+    for (const permit of permits.slice(0, 4)) {
+      clock.advance(100);
+      breaker.record(breaker.begin(clock.now()), 'failure', clock.now(), 1);
+      breaker.record(permit, 'success', clock.now(), 1_000);
+    }
+    expect(breaker.state).toBe('closed');
+    expect(breaker.view(clock.now()).consecutiveFailures).toBe(4);
+    breaker.record(breaker.begin(clock.now()), 'failure', clock.now(), 1);
+    expect(breaker.state).toBe('open');
+    expect(breaker.view(clock.now()).openedBecause).toBe('5 failures in a row');
+  });
+
+  it.each([
+    ['one that began later and went well', 'success'],
+    ['one that began later and is not back yet', undefined],
+  ] as const)('not failures with %s among them', (_, ended) => {
+    const { breaker, clock, failure } = rig(plan({ volumeThreshold: 1000 }));
+    const slow = breaker.begin(clock.now());
+    for (let time = 0; time < 20; time += 1) {
+      clock.advance(100);
+      const later = time % 4 === 1 ? breaker.begin(clock.now()) : undefined;
+      failure();
+      clock.advance(100);
+      if (later !== undefined && ended !== undefined) breaker.record(later, ended, clock.now(), 100);
+      // An earlier one ends in between, so that they are none in a row as they end.
+      breaker.record(slow, 'success', clock.now(), clock.now());
+    }
+    expect(breaker.state).toBe('closed');
+  });
+
+  it('the percentage of a window that begins with what went well before the first failure', () => {
+    const { breaker, clock, failure } = rig(plan({ consecutiveFailures: 0 }));
+    breaker.circuit.beginWith(23);
+    expect(breaker.view(clock.now()).counts).toEqual({ successes: 23, failures: 0 });
+    for (let time = 0; time < 22; time += 1) failure();
+    expect(breaker.state).toBe('closed');
+    failure();
+    expect(breaker.view(clock.now()).openedBecause).toBe('23 of 46 attempts failed');
+    const aged = rig(plan({ consecutiveFailures: 0 }));
+    aged.breaker.circuit.beginWith(23);
+    aged.clock.advance(5_000);
+    aged.success();
+    const { successes } = aged.breaker.view(aged.clock.now()).counts;
+    expect(successes).toBeGreaterThanOrEqual(11);
+    expect(successes).toBeLessThanOrEqual(14);
+  });
+
   it('two deadlines in a row without an answer; any answer between them counts, a failed one too', () => {
     const { breaker, silent, failure, success } = rig(plan({ volumeThreshold: 1000, consecutiveFailures: 0 }));
     silent();
