@@ -102,8 +102,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Of conditions that tests wait for. A second, the default, is nothing on a machine that does other things.
     expect: { poll: { timeout: 10_000 } },
-    // Two cores, which three keep busy. With more everything takes as long, and each answer longer.
-    maxWorkers: 3,
+    // Two cores: tests wait for a third of their time.
+    maxWorkers: 4,
     // Of tests of one file that say so: each has servers of its own in the same process.
     maxConcurrency: 3,
     passWithNoTests: false,
