@@ -4,6 +4,7 @@ import { type ConsulDatacenter, startConsul } from '../support/consul/start';
 import { printFact } from '../support/figure';
 import { paymentsClient } from '../support/payments';
 import { type ServedInstance, type ServerProcess, startServerProcess } from '../support/server-process';
+import { untilConnected } from '../support/until-ready';
 import { type LoadedGraylane, loadGraylane } from './fixtures/consul-load';
 import { startedBetween, startLoad } from './fixtures/load';
 
@@ -43,8 +44,6 @@ async function open(dc1: ConsulDatacenter, perSecond = 100): Promise<LoadedGrayl
 }
 
 const endpoints = ({ graylane }: LoadedGraylane) => graylane.inspect().services[0]?.endpoints ?? [];
-const connected = (running: LoadedGraylane, count: number) =>
-  expect.poll(() => endpoints(running).filter(({ connections }) => connections.includes('ready')).length).toBe(count);
 
 describe('gossip that says nodes have failed', () => {
   it.each([
@@ -56,7 +55,7 @@ describe('gossip that says nodes have failed', () => {
     const { instances } = await serve('p1', 'p2', 'p3', 'p4');
     for (const each of instances) await put(dc1, each, 'passing');
     const running = await open(dc1);
-    await connected(running, 4);
+    await untilConnected(running.graylane, 4);
     for (const each of instances.slice(0, failing)) await put(dc1, each, 'critical');
     await expect.poll(() => running.datacenter()?.nodesFailed).toBe(failing);
     await expect.poll(() => endpoints(running).some(({ isDoubted }) => isDoubted)).toBe(false);
@@ -89,7 +88,7 @@ describe('gossip that says nodes have failed', () => {
     for (const each of all) await put(dc1, each, 'passing');
     // Nothing is called, so that nothing but the gossip tells of its death.
     const running = await open(dc1, 0);
-    await connected(running, 3);
+    await untilConnected(running.graylane, 3);
     victim.freeze();
     const [dead] = victim.instances as [ServedInstance];
     await put(dc1, dead, 'critical');

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createGraylane, type Graylane, type PolicyDocument } from '../../src/index';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../support/payments';
+import { untilConnected } from '../support/until-ready';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -34,9 +35,7 @@ describe('hedging', () => {
     const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await graylane.ready('payments');
     // A hedge has nowhere to go before.
-    await expect
-      .poll(() => graylane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')))
-      .toBe(true);
+    await untilConnected(graylane);
     servers[0]?.behave({ delayMs: 2_000 });
     for (let call = 0; call < 20; call += 1) expect((await charge(client)).servedBy).toBe('b');
     expect(graylane.breakers.list()).toEqual([]);

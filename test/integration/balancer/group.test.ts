@@ -20,6 +20,7 @@ import {
   paymentsClient,
   startPaymentsServer,
 } from '../../support/payments';
+import { untilConnected } from '../../support/until-ready';
 
 const closing = closeAfterEach();
 const insecure = grpc.credentials.createInsecure();
@@ -49,12 +50,6 @@ function client(graylane: Graylane, options: grpc.ClientOptions = {}, credential
 
 function connectionsOf(graylane: Graylane): number[] {
   return graylane.inspect().services[0]?.endpoints.map(({ connections }) => connections.length) ?? [];
-}
-
-async function allConnected(graylane: Graylane): Promise<void> {
-  await expect
-    .poll(() => graylane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')))
-    .toBe(true);
 }
 
 describe('channels of one service', () => {
@@ -135,7 +130,7 @@ describe('channels of one service', () => {
     const graylane = open();
     const clients = Array.from({ length: 5 }, () => client(graylane));
     for (const each of clients) await charge(each);
-    await allConnected(graylane);
+    await untilConnected(graylane);
     const events = (): (number | undefined)[] => clients.map((each) => channelzOf(each.getChannel())?.events);
     const before = events();
     graylane.setInstances('payments', instances(first));

@@ -16,6 +16,7 @@ import {
   paymentsClient,
   startPaymentsServer,
 } from '../../support/payments';
+import { untilConnected } from '../../support/until-ready';
 
 const closing = closeAfterEach();
 let servers: PaymentsServer[];
@@ -44,9 +45,7 @@ async function report(
   const client = paymentsClient(graylane.target('payments'), graylane.clientOptions(channelOptions));
   await graylane.ready('payments');
   // All three, so that a retry has somewhere to go.
-  await expect
-    .poll(() => graylane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')))
-    .toBe(true);
+  await untilConnected(graylane);
   const reports: CallReport[] = [];
   const observe = (one: CallReport): void => void reports.push(one);
   await graylane.with({ ...scope, observe }, () => charge(client, {}, options)).catch(() => {});

@@ -5,6 +5,7 @@ import { createGraylane, type Graylane } from '../../../src/index';
 import { closeAfterEach } from '../../support/closers';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer, tally } from '../../support/payments';
 import { healthEntry, reply, type ScriptedConsul, startScriptedConsul } from '../../support/scripted-consul';
+import { untilConnected } from '../../support/until-ready';
 
 /** Answers as servers newer than the one that tests have: peers, partitions, fields that the real one refuses to store. */
 interface NewerConsul {
@@ -166,8 +167,7 @@ it('a ring by header keeps each caller with one instance', async () => {
   const graylane = open(consul);
   const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (it) => it.close());
   await graylane.ready('payments');
-  const endpoints = () => graylane.inspect().services[0]?.endpoints ?? [];
-  await until(() => endpoints().every(({ connections }) => connections.includes('ready')));
+  await untilConnected(graylane);
   const used = new Set<string>();
   for (let user = 0; user < 60; user += 1) {
     const counts = await tally(

@@ -6,6 +6,7 @@ import { CALL_KINDS, type CallKind, run } from '../../support/call-kinds';
 import { closeAfterEach } from '../../support/closers';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
 import { isLong } from '../../support/slice';
+import { untilConnected } from '../../support/until-ready';
 
 const closing = closeAfterEach();
 const KINDS = Object.keys(CALL_KINDS) as CallKind[];
@@ -53,9 +54,7 @@ async function world(policy: object, more: Partial<GraylaneOptions> = {}) {
   );
   const client = closing(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (one) => one.close());
   await graylane.ready('payments');
-  await expect
-    .poll(() => graylane.inspect().services[0]?.endpoints.filter((each) => each.connections.includes('ready')).length)
-    .toBe(2);
+  await untilConnected(graylane, 2);
   const fault = () => graylane.inspect().services[0]?.faults[0];
   const setPolicy = (own: object): void => graylane.setPolicy('payments', document(own));
   return { graylane, client, canary, stable, fault, logged, setPolicy };

@@ -8,6 +8,7 @@ import { type Metering, startMetering } from '../../support/metering';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
 import { healthEntry } from '../../support/scripted-consul';
 import { until } from '../../support/until';
+import { untilConnected } from '../../support/until-ready';
 
 const opened = closeAfterEach();
 const HERE = '/v1/health/service/payments';
@@ -61,7 +62,7 @@ it('serves when nobody here can, and is called by its own name wherever a datace
   const graylane = open();
   const call = callsOf(graylane);
   expect(await call()).toBe('here');
-  await until(() => service(graylane).endpoints.every(({ connections }) => connections.includes('ready')));
+  await untilConnected(graylane);
   here.kill();
   await until(() => service(graylane).endpoints.some(({ failure }) => failure !== undefined));
   expect(await call()).toBe('there');

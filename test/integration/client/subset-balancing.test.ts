@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createTestClient } from '../../../src/testing';
 import { closeAfterEach } from '../../support/closers';
 import { charge, paymentsClient, startPaymentsServer } from '../../support/payments';
+import { untilConnected } from '../../support/until-ready';
 
 const closing = closeAfterEach();
 const INSTANCES = ['canary-1', 'canary-2', 'canary-3', 'canary-4', 'stable-1', 'stable-2', 'stable-3', 'stable-4'];
@@ -29,9 +30,7 @@ async function world(canary: object, policy: object = {}) {
   );
   const client = closing(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (one) => one.close());
   await graylane.ready('payments');
-  await expect
-    .poll(() => graylane.inspect().services[0]?.endpoints.filter((each) => each.connections.includes('ready')).length)
-    .toBe(INSTANCES.length);
+  await untilConnected(graylane, INSTANCES.length);
   const servedBy = async (labels: Readonly<Record<string, string>>) => (await charge(client, labels)).servedBy;
   return { graylane, servedBy };
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createGraylane } from '../../../src/index';
 import { closeAfterEach, pause } from '../../support/closers';
 import { charge, paymentsClient, startPaymentsServer, tally } from '../../support/payments';
+import { untilConnected } from '../../support/until-ready';
 
 const closing = closeAfterEach();
 
@@ -28,9 +29,7 @@ describe('an endpoint that is overdue', () => {
       return (counts.get(name) ?? 0) / 100;
     };
     await graylane.ready('payments');
-    const isConnected = (): boolean =>
-      graylane.inspect().services[0]?.endpoints.every((endpoint) => endpoint.connections.includes('ready')) ?? false;
-    await expect.poll(isConnected).toBe(true);
+    await untilConnected(graylane);
     expect(await shareOf('hanging')).toBe(0.5);
 
     servers[0]?.behave({ delayMs: 3_000 });

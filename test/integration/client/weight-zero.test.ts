@@ -9,6 +9,7 @@ import {
   paymentsClient,
   startPaymentsServer,
 } from '../../support/payments';
+import { untilConnected } from '../../support/until-ready';
 
 const opened = closeAfterEach();
 const CALLS = 120;
@@ -64,11 +65,6 @@ async function open(
   };
 }
 
-const connected = ({ graylane }: World, count: number) =>
-  expect
-    .poll(() => graylane.inspect().services[0]?.endpoints.filter((one) => one.connections.includes('ready')).length)
-    .toBe(count);
-
 describe('weight 0: no new calls', () => {
   it.each<[string, Omit<PolicyDocument, 'schema' | 'service'>]>([
     ['peak_ewma', {}],
@@ -80,7 +76,7 @@ describe('weight 0: no new calls', () => {
     ['zones', { locality: { zones: 'prefer' } }],
   ])('%s: its open stream ends in peace, its connection stays, and it is back at once', async (_name, policy) => {
     const world = await open(policy, (at) => ({ zone: at < 2 ? 'a' : 'b' }));
-    await connected(world, 4);
+    await untilConnected(world.graylane, 4);
     const [first] = world.servers as [PaymentsServer];
     // Until a stream is open at the first one.
     const streams = Array.from({ length: 40 }, () => {
@@ -113,7 +109,7 @@ describe('weight 0: no new calls', () => {
 
   it('takes no place in a client that uses some of the instances, and keeps the connection that it has', async () => {
     const world = await open({ balancing: { subsetSize: 2 } });
-    await connected(world, 2);
+    await untilConnected(world.graylane, 2);
     const before = [...(await world.answering())].sort();
     expect(before).toHaveLength(2);
     const drained = Number(before[0]?.slice(1));
@@ -138,14 +134,14 @@ describe('weight 0: no new calls', () => {
 
   it('an ill tier gives nothing to those that drain while somebody in it is well', async () => {
     const world = await open({ balancing: { algorithm: 'round_robin' }, retry: { maxAttempts: 3 } });
-    await connected(world, 4);
+    await untilConnected(world.graylane, 4);
     await world.weigh(1, 1, 1, 0);
     world.servers[0]?.kill();
     world.servers[1]?.kill();
-    await connected(world, 2);
+    await untilConnected(world.graylane, 2);
     expect(await world.answering(300)).toEqual(new Set(['s2']));
     world.servers[2]?.kill();
-    await connected(world, 1);
+    await untilConnected(world.graylane, 1);
     expect(await world.answering()).toEqual(new Set(['s3']));
   });
 });

@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { createGraylane, type Graylane, type PolicyDocument } from '../../../../src/index';
 import { type Closing, closeAfterEach } from '../../../support/closers';
+import { untilConnected } from '../../../support/until-ready';
 import { type Answer, type RawServer, SERVING, startRawServer } from './raw-server';
 
 /** A short cycle: a breaker that opened is half-open after 100 ms, and after 200 ms once a probe has failed. */
@@ -60,10 +61,8 @@ export function worlds(closing: Closing = closeAfterEach()): (options?: WorldOpt
       (one) => one.close(),
     );
     await graylane.ready('payments');
-    const isConnected = (): boolean =>
-      graylane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')) ?? false;
     client.getChannel().getConnectivityState(true);
-    await until(isConnected);
+    await untilConnected(graylane);
     const turned: { event: string; atMs: number }[] = [];
     graylane.breakers.subscribe(({ key, event }) => {
       if (key.endsWith(`:${ill.port}`)) turned.push({ event, atMs: performance.now() });
