@@ -5,7 +5,7 @@ import { isRecord } from '../base/is-record';
 import { documentText } from '../ops/store/policy-text';
 import { compilePolicy } from '../policy/compile';
 import type { PolicyDocument } from '../policy/document';
-import { parsePolicyText, parsePolicyTexts } from '../policy/parse-text';
+import { parseDocumentText, parseDocumentTexts } from '../policy/parse-text';
 import { ownValue } from '../policy/plain-data';
 import type { Plan, PolicyProblem } from '../policy/plan';
 import type { ParsedText, Positions } from '../policy/problems';
@@ -32,12 +32,12 @@ export interface PolicyFile {
  * otherwise. Throws a CommandError only when there is nothing to judge.
  */
 export async function readPolicyFile(file: string, expectedService?: string): Promise<PolicyFile> {
-  return judgeParsed(file, parsePolicyText(await readBytes(file), formatOf(file)), expectedService);
+  return judgeParsed(file, parseDocumentText(await readBytes(file), formatOf(file)), expectedService);
 }
 
 /** The same of a text that is in no file; YAML, which JSON is, too. */
 export function judgeText(text: string, expectedService: string): PolicyFile {
-  return judgeParsed('policy', parsePolicyText(text, 'yaml'), expectedService);
+  return judgeParsed('policy', parseDocumentText(text, 'yaml'), expectedService);
 }
 
 /** JSON where the name ends in `.json`, otherwise YAML. */
@@ -97,7 +97,7 @@ export async function readPolicyFiles(
   const read: PolicyFile[] = [];
   for (const file of await findFiles(paths)) {
     // A file may hold several YAML documents, parted by `---`: at least one.
-    const parsed = parsePolicyTexts(await readBytes(file), formatOf(file));
+    const parsed = parseDocumentTexts(await readBytes(file), formatOf(file));
     read.push(...parsed.map((each) => judgeParsed(file, each, expectedService)));
   }
   return expectedService === undefined ? withoutDoubles(read) : read;

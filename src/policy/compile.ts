@@ -19,7 +19,7 @@ import { MethodSet } from './method-set';
 import { withMirror } from './mirror';
 import { namedLists } from './named-lists';
 import { compileOverride, type EnvironmentOverride } from './override';
-import { parsePolicyText } from './parse-text';
+import { parseDocumentText } from './parse-text';
 import { nameAtPlace, readDestination, subsetName } from './places/destination';
 import type { OtherPolicies } from './places/other-services';
 import { PlannedDestinations } from './places/planned-destinations';
@@ -71,7 +71,7 @@ export function compilePolicy(
   const { content, format, index } = reading;
   const { service } = options;
   const isText = typeof content === 'string' || content instanceof Uint8Array;
-  const parsed = isText ? parsePolicyText(content, format === 'yaml' ? 'yaml' : 'json') : undefined;
+  const parsed = isText ? parseDocumentText(content, format === 'yaml' ? 'yaml' : 'json') : undefined;
   if (parsed !== undefined && parsed.value === undefined) throw new PolicyError(service, parsed.problems);
   const positions = parsed === undefined ? {} : { positions: parsed.positions };
   const { document, warnings, problems } = validatePolicy(isText ? parsed?.value : content, { service, ...positions });

@@ -8,7 +8,7 @@ import { note, type ParsedText, ProblemList } from './problems';
  * Parses a document's text and says where in it everything stands. A byte-order mark is ignored; bytes must be valid
  * UTF-8. Never throws. `document` is what messages call it; `most`: its bytes.
  */
-export function parsePolicyText(
+export function parseDocumentText(
   text: string | Uint8Array,
   format: 'json' | 'yaml',
   document = 'policy',
@@ -23,8 +23,8 @@ export function parsePolicyText(
  * Every document of a text, at least one: YAML may hold several, parted by `---`. Positions are those of the whole
  * text.
  */
-export function parsePolicyTexts(text: string | Uint8Array, format: 'json' | 'yaml'): readonly ParsedText[] {
-  if (format === 'json') return [parsePolicyText(text, format)];
+export function parseDocumentTexts(text: string | Uint8Array, format: 'json' | 'yaml'): readonly ParsedText[] {
+  if (format === 'json') return [parseDocumentText(text, format)];
   const source = sourceOf(text, 'policy', MAX_DOCUMENT_BYTES);
   if (typeof source !== 'string') return [source];
   return parseYamlStream(source, 'policy');

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random';
 import type { PolicyDocument } from '../../src/index';
 import { compilePolicy } from '../../src/policy/compile';
-import { parsePolicyText } from '../../src/policy/parse-text';
+import { parseDocumentText } from '../../src/policy/parse-text';
 import { PolicyError } from '../../src/policy/policy-error';
 import { type Ended, runHere } from '../integration/cli/in-process';
 import { printFact } from '../support/figure';
@@ -55,7 +55,7 @@ describe('a slip in a policy', () => {
     const counts = { harmful: 0, harmless: 0, invalid: 0, refused: 0 };
     for (const slip of slips(seededRandom(SEED + 6), SLIPS)) {
       const { code } = await apply(slip.text);
-      const { value } = parsePolicyText(slip.text, 'yaml');
+      const { value } = parseDocumentText(slip.text, 'yaml');
       const failed = typeof value === 'object' && value !== null ? await failingUnder(value) : undefined;
       if (code !== 0) counts.refused += 1;
       if (failed === undefined) counts.invalid += 1;

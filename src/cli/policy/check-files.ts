@@ -5,7 +5,7 @@ import { judgeEffect } from '../../ops/effect/effect';
 import type { PolicyDocument } from '../../policy/document';
 import { membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/shortfalls';
-import { parsePolicyText } from '../../policy/parse-text';
+import { parseDocumentText } from '../../policy/parse-text';
 import type { Plan, PolicyProblem } from '../../policy/plan';
 import type { DocumentPath } from '../../policy/problems';
 import { type CaseLists, createCaseJudge } from '../../policy/routing/case-judge';
@@ -145,7 +145,7 @@ interface CaseTable {
 
 async function readCases(file: string, plan: Plan, io: CommandIo): Promise<CaseTable> {
   const bytes = await readBytes(file);
-  const { value, problems } = parsePolicyText(bytes, formatOf(file));
+  const { value, problems } = parseDocumentText(bytes, formatOf(file));
   const { cases, lists } = isRecord(value) ? value : { cases: value, lists: undefined };
   const found =
     value === undefined

@@ -1,5 +1,5 @@
 import { throwProblems } from '../../base/option-reader';
-import { parsePolicyText } from '../../policy/parse-text';
+import { parseDocumentText } from '../../policy/parse-text';
 import { locateProblem } from '../../policy/policy-error';
 
 /**
@@ -8,7 +8,7 @@ import { locateProblem } from '../../policy/policy-error';
  */
 export function parseInstancesText(text: string, path: string): unknown {
   const format = path.endsWith('.json') ? 'json' : 'yaml';
-  const { value, problems } = parsePolicyText(text, format, 'instances', Number.POSITIVE_INFINITY);
+  const { value, problems } = parseDocumentText(text, format, 'instances', Number.POSITIVE_INFINITY);
   throwProblems(
     problems.map((problem) => locateProblem(undefined, problem)),
     'INVALID_INSTANCE',

@@ -1,4 +1,4 @@
-import { parsePolicyText } from '../../policy/parse-text';
+import { parseDocumentText } from '../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../policy/plain-data';
 import type { PolicyProblem } from '../../policy/plan';
 import { type DocumentPath, MISSING, note, type Positions, ProblemList } from '../../policy/problems';
@@ -25,7 +25,7 @@ export interface JudgedRollout {
 
 /** Reads a rollout from text. Never throws; problems carry line and column. */
 export function parseRollout(text: string | Uint8Array, format: 'json' | 'yaml'): JudgedRollout {
-  const parsed = parsePolicyText(text, format, 'rollout');
+  const parsed = parseDocumentText(text, format, 'rollout');
   if (parsed.value === undefined) return { problems: parsed.problems, document: undefined };
   const judged = validateRollout(parsed.value, parsed.positions);
   const problems = [...parsed.problems, ...judged.problems];

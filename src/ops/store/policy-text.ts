@@ -2,7 +2,7 @@ import { isRecord } from '../../base/is-record';
 import { sha256 } from '../../base/sha256';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
-import { parsePolicyText } from '../../policy/parse-text';
+import { parseDocumentText } from '../../policy/parse-text';
 import { canonicalJson } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
@@ -29,7 +29,7 @@ export function compileStored(service: string, text: string): Plan | PolicyError
 
 /** A stored text as data; undefined when it is not JSON. */
 export function parseStored(text: string): unknown {
-  return parsePolicyText(text, 'json').value;
+  return parseDocumentText(text, 'json').value;
 }
 
 /**

@@ -11,7 +11,7 @@ import { parseHealth } from '../../../src/consul/health-answer';
 import { readReport } from '../../../src/ops/rollout/collector/listener';
 import { parseRollout } from '../../../src/ops/rollout/validate';
 import { compileChain } from '../../../src/policy/chain/compile';
-import { parsePolicyText } from '../../../src/policy/parse-text';
+import { parseDocumentText } from '../../../src/policy/parse-text';
 import { PolicyError } from '../../../src/policy/policy-error';
 import { validatePolicy } from '../../../src/policy/validate';
 import { parseInstanceOptions } from '../../../src/server/instance-options';
@@ -106,7 +106,7 @@ const chain = {
 };
 
 function readPolicy(text: string, format: 'json' | 'yaml'): unknown {
-  const parsed = parsePolicyText(text, format);
+  const parsed = parseDocumentText(text, format);
   if (parsed.value === undefined) return parsed.problems;
   const { problems, warnings } = validatePolicy(parsed.value, { service: 'payments', positions: parsed.positions });
   return [parsed.problems, problems, warnings];

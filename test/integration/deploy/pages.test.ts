@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { parsePolicyText } from '../../../src/policy/parse-text';
+import { parseDocumentText } from '../../../src/policy/parse-text';
 import { validatePolicy } from '../../../src/policy/validate';
 import { type Fence, fencesOf, root } from '../docs/fences';
 
@@ -36,7 +36,7 @@ describe('pages on deploying', () => {
       expect(depth).toBeGreaterThanOrEqual(0);
     }
     expect(depth).toBe(0);
-    const { value, problems } = parsePolicyText(fence('nomad.md', 'yaml').text, 'yaml');
+    const { value, problems } = parseDocumentText(fence('nomad.md', 'yaml').text, 'yaml');
     expect(problems).toEqual([]);
     expect(validatePolicy(value, { service: 'payments' })).toMatchObject({ problems: [], warnings: [] });
     const { subsets } = value as { subsets: Record<string, { tags: readonly string[] }> };

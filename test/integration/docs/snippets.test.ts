@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { rolloutSchema } from '../../../src/ops/rollout/rollout-schema';
 import { wavesSchema } from '../../../src/ops/rollout/waves/waves-schema';
-import { parsePolicyText } from '../../../src/policy/parse-text';
+import { parseDocumentText } from '../../../src/policy/parse-text';
 import { policySchema } from '../../../src/policy/policy-schema';
 import { validatePolicy } from '../../../src/policy/validate';
 import { everyPage, type Fence, fencesOf, pages, readPage, root } from './fences';
@@ -91,7 +91,7 @@ describe('snippets', () => {
   });
 
   it.each(documents.map((fence) => [fence.where, fence] as const))('%s is a policy without a fault', (_, fence) => {
-    const { value, problems } = parsePolicyText(fence.text, fence.language === 'yaml' ? 'yaml' : 'json');
+    const { value, problems } = parseDocumentText(fence.text, fence.language === 'yaml' ? 'yaml' : 'json');
     expect(problems).toEqual([]);
     expect(validatePolicy(value, { service: 'payments' })).toMatchObject({ problems: [], warnings: [] });
   });

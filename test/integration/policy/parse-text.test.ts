@@ -1,32 +1,32 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parsePolicyText } from '../../../src/policy/parse-text';
+import { parseDocumentText } from '../../../src/policy/parse-text';
 
 const messages = (text: string | Uint8Array, format: 'json' | 'yaml'): readonly string[] =>
-  parsePolicyText(text, format).problems.map((problem) => problem.message);
+  parseDocumentText(text, format).problems.map((problem) => problem.message);
 
-describe('parsePolicyText', () => {
+describe('parseDocumentText', () => {
   it('reads JSON and YAML to the same value', () => {
-    const json = parsePolicyText('{"a": [1, {"b": "x"}]}', 'json');
-    const yaml = parsePolicyText('a:\n  - 1\n  - b: x\n', 'yaml');
+    const json = parseDocumentText('{"a": [1, {"b": "x"}]}', 'json');
+    const yaml = parseDocumentText('a:\n  - 1\n  - b: x\n', 'yaml');
     expect(json).toMatchObject({ value: { a: [1, { b: 'x' }] }, problems: [] });
     expect(yaml).toMatchObject({ value: { a: [1, { b: 'x' }] }, problems: [] });
   });
 
   it('tells where entries stand, and of what is not there where its parent stands', () => {
-    const json = parsePolicyText('{\n  "a": [\n    1,\n    {"b": 2}\n  ]\n}', 'json').positions;
+    const json = parseDocumentText('{\n  "a": [\n    1,\n    {"b": 2}\n  ]\n}', 'json').positions;
     expect(json.locate(['a'])).toEqual({ line: 2, column: 3 });
     expect(json.locate(['a', 1])).toEqual({ line: 4, column: 5 });
     expect(json.locate(['a', 1, 'b'])).toEqual({ line: 4, column: 6 });
     expect(json.locate(['a', 1, 'missing'])).toEqual({ line: 4, column: 5 });
-    const yaml = parsePolicyText('# policy\na:\n  - 1\n  - b: 2\n', 'yaml').positions;
+    const yaml = parseDocumentText('# policy\na:\n  - 1\n  - b: 2\n', 'yaml').positions;
     expect(yaml.locate(['a', 1, 'b'])).toEqual({ line: 4, column: 5 });
     expect(yaml.locate(['a', 1, 'missing'])).toEqual({ line: 4, column: 5 });
   });
 
   it('ignores a byte-order mark, in text and in bytes', () => {
-    expect(parsePolicyText('\uFEFF{"a":1}', 'json')).toMatchObject({ value: { a: 1 }, problems: [] });
-    expect(parsePolicyText(Buffer.from('\uFEFFa: 1'), 'yaml')).toMatchObject({ value: { a: 1 }, problems: [] });
+    expect(parseDocumentText('\uFEFF{"a":1}', 'json')).toMatchObject({ value: { a: 1 }, problems: [] });
+    expect(parseDocumentText(Buffer.from('\uFEFFa: 1'), 'yaml')).toMatchObject({ value: { a: 1 }, problems: [] });
   });
 
   it.each([
@@ -53,14 +53,14 @@ describe('parsePolicyText', () => {
     ['lists without end in YAML', '['.repeat(100_000), 'yaml'],
     ['lists without end in JSON', '['.repeat(100_000), 'json'],
   ] as const)('refuses %s', (_, text, format) => {
-    const parsed = parsePolicyText(text, format);
+    const parsed = parseDocumentText(text, format);
     expect(parsed.value).toBeUndefined();
     expect(parsed.problems.length).toBeGreaterThan(0);
     expect(parsed.problems.length).toBeLessThan(10);
   });
 
   it('keeps what YAML 1.1 would take for other things', () => {
-    expect(parsePolicyText('a: off\nb: 2026-12-01T10:00:00Z\n<<: x', 'yaml').value).toEqual({
+    expect(parseDocumentText('a: off\nb: 2026-12-01T10:00:00Z\n<<: x', 'yaml').value).toEqual({
       a: 'off',
       b: '2026-12-01T10:00:00Z',
       '<<': 'x',
@@ -72,7 +72,7 @@ describe('parsePolicyText', () => {
       ['{"__proto__": {"polluted": 1}}', 'json'],
       ['__proto__: { polluted: 1 }', 'yaml'],
     ] as const) {
-      const { value } = parsePolicyText(text, format);
+      const { value } = parseDocumentText(text, format);
       expect(Object.keys(value as object)).toEqual(['__proto__']);
       expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
       expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
@@ -83,7 +83,7 @@ describe('parsePolicyText', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 5 }), fc.constantFrom(0, 2, '\t'), (value, indent) => {
         const text = JSON.stringify(value, null, indent);
-        const parsed = parsePolicyText(text, 'json');
+        const parsed = parseDocumentText(text, 'json');
         expect(parsed.value).toEqual(JSON.parse(text));
         expect(parsed.problems).toEqual([]);
         if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
@@ -100,7 +100,7 @@ describe('parsePolicyText', () => {
   it('never throws, whatever the text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.constantFrom('json', 'yaml'), (text, format) => {
-        const parsed = parsePolicyText(text, format);
+        const parsed = parseDocumentText(text, format);
         expect(parsed.value === undefined).toBe(parsed.problems.length > 0 && parsed.value === undefined);
       }),
       { numRuns: 500 },

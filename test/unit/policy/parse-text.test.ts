@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { parsePolicyText, parsePolicyTexts } from '../../../src/policy/parse-text';
+import { parseDocumentText, parseDocumentTexts } from '../../../src/policy/parse-text';
 
 const problemsOf = (text: string | Uint8Array, format: 'json' | 'yaml'): readonly string[] =>
-  parsePolicyText(text, format).problems.map(({ message }) => message);
+  parseDocumentText(text, format).problems.map(({ message }) => message);
 const wide = (text: string): Buffer => Buffer.from(text, 'utf16le');
 const BOM = '\uFEFF';
 
@@ -42,7 +42,7 @@ describe('a text that is no document', () => {
     ['a comment of another language', `{"schema": 1} // why\n`, '1:15', /a comment begins with #/],
     ['a template', `${base}default: {{ .Values.subset }}\n`, '3:11', /this looks like a template/],
   ])('in YAML: %s', (_, text, place, hint) => {
-    const [problem, ...others] = parsePolicyText(text, 'yaml').problems;
+    const [problem, ...others] = parseDocumentText(text, 'yaml').problems;
     expect(others).toEqual([]);
     expect(problem?.message).toMatch(/^policy: not YAML \(expected: YAML 1\.2; .+\)$/);
     expect(problem?.message).toMatch(hint);
@@ -57,7 +57,7 @@ describe('a text that is no document', () => {
   });
 
   it('tells of several documents only what is wrong with each', () => {
-    const texts = parsePolicyTexts(`${base}---\nschema:1\nservice: b\n---\n# nothing\n---\nschema: 1\n`, 'yaml');
+    const texts = parseDocumentTexts(`${base}---\nschema:1\nservice: b\n---\n# nothing\n---\nschema: 1\n`, 'yaml');
     expect(texts.map(({ value, problems }) => [value, problems.map(({ line }) => line)])).toEqual([
       [{ schema: 1, service: 'payments' }, []],
       [undefined, [5]],

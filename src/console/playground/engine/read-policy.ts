@@ -1,6 +1,6 @@
 import { isRecord } from '../../../base/is-record';
 import { compilePolicy } from '../../../policy/compile';
-import { parsePolicyText } from '../../../policy/parse-text';
+import { parseDocumentText } from '../../../policy/parse-text';
 import type { Plan, PolicyProblem } from '../../../policy/plan';
 import { PolicyError } from '../../../policy/policy-error';
 
@@ -35,7 +35,7 @@ export class PolicyReader {
 
 function readPolicy(text: string, caller: string): ReadPolicy {
   // The service is whatever the document says: there is no other place here that could disagree.
-  const { value } = parsePolicyText(text, 'yaml');
+  const { value } = parseDocumentText(text, 'yaml');
   const named = isRecord(value) ? value['service'] : undefined;
   const service = typeof named === 'string' && named !== '' ? named : NO_SERVICE;
   try {

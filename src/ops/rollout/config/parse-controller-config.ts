@@ -1,6 +1,6 @@
 import { headerNameFault } from '../../../base/header-name';
 import { isRecord } from '../../../base/is-record';
-import { parsePolicyText } from '../../../policy/parse-text';
+import { parseDocumentText } from '../../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../../policy/plain-data';
 import type { PolicyProblem } from '../../../policy/plan';
 import { type DocumentPath, note, type Positions, ProblemList } from '../../../policy/problems';
@@ -121,7 +121,7 @@ const checkStructure = createRolloutStructureCheck(controllerSchema, {
 
 /** Reads what a controller may reach from the text of a file. Never throws; problems carry line and column. */
 export function parseControllerConfig(text: string | Uint8Array, format: 'json' | 'yaml'): JudgedConfig {
-  const parsed = parsePolicyText(text, format, NOUN);
+  const parsed = parseDocumentText(text, format, NOUN);
   if (parsed.value === undefined) return { problems: parsed.problems, config: undefined };
   const judged = judgeControllerConfig(parsed.value, parsed.positions);
   const problems = [...parsed.problems, ...judged.problems];

@@ -1,4 +1,4 @@
-import { parsePolicyText } from '../../../policy/parse-text';
+import { parseDocumentText } from '../../../policy/parse-text';
 import { deepFreeze } from '../../../policy/plain-data';
 import type { PolicyProblem } from '../../../policy/plan';
 import { type DocumentPath, note, type Positions, ProblemList } from '../../../policy/problems';
@@ -23,7 +23,7 @@ const MAX_MEMBERS = 50;
 
 /** Reads waves from text. Never throws; problems carry line and column. */
 export function parseWaves(text: string | Uint8Array, format: 'json' | 'yaml'): JudgedWaves {
-  const parsed = parsePolicyText(text, format, 'waves');
+  const parsed = parseDocumentText(text, format, 'waves');
   if (parsed.value === undefined) return { problems: parsed.problems, document: undefined };
   const judged = validateWaves(parsed.value, parsed.positions);
   const problems = [...parsed.problems, ...judged.problems];

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { parsePolicyText } from '../../../../src/policy/parse-text';
+import { parseDocumentText } from '../../../../src/policy/parse-text';
 import { validatePolicy } from '../../../../src/policy/validate';
 
 const problemsOf = (text: string, service = 'payments'): readonly string[] => {
-  const { value, positions, problems } = parsePolicyText(text, 'yaml');
+  const { value, positions, problems } = parseDocumentText(text, 'yaml');
   expect(problems).toEqual([]);
   return validatePolicy(value, { service, positions }).problems.map(({ message }) => message);
 };
