@@ -21,7 +21,7 @@ const LATE = {
     /^src\/client\/(admin\/|rollout-metrics\/|telemetry\/(instruments|meter-hub|observe|observe-service)\.ts)/,
   /** What few policies hold: filters, CIDR, versions, guards, config entries of Consul; and the words of a bad document. */
   rules:
-    /^(src\/(client\/breaker\/guard\/(subset-guard|rolling-counts)|policy\/(chain\/|envoy-retries|filter\/|matchers\/(cidr|version)|synonyms))|node_modules\/(compare-versions|ipaddr\.js|@noble\/hashes)\/)/,
+    /^(src\/(client\/breaker\/guard\/(subset-guard|rolling-counts)|policy\/(chain\/|envoy-retries|filter\/|matchers\/(cidr|version)|synonyms))|node_modules\/@noble\/hashes\/)/,
   /** Documents in YAML: those in JSON and in code do without. */
   yaml: /^(src\/base\/yaml|node_modules\/js-yaml\/)/,
   /** What serves the pages: loaded with the first `adminHandler()`. */
@@ -30,6 +30,9 @@ const LATE = {
   local:
     /^src\/(client\/(discovery\/(file|host\/|listed-services|state-store|static)|state\/(stored-state|policy-sources\/file))|consul\/host-place|policy\/parse-yaml)/,
 };
+
+/** What the rules need of others: loaded with them. */
+const PACKAGES = /^node_modules\/(compare-versions|ipaddr\.js)\//;
 
 /** `names`: the entries, `src/NAME.ts` each. Gives the modules that went inside. */
 export async function bundle(root, names) {
@@ -73,15 +76,15 @@ export async function bundle(root, names) {
     },
   });
   for (const { type, fileName } of output)
-    if (type === 'chunk' && /\b(c(li|ommands?)|late-yaml)\b/.test(fileName)) shorten(fileName);
+    if (type === 'chunk' && /\b(c(li|ommands?)|late-yaml|packages)\b/.test(fileName)) shorten(fileName);
   return output.flatMap((chunk) => chunk.moduleIds ?? []);
 
   /**
-   * Traces of the command and of js-yaml are for their authors, who have the sources: no blanks. The command's names
+   * Traces of the command and of packages are for their authors, who have the sources: no blanks. The command's names
    * stay, for what a bug report says.
    */
   function shorten(fileName) {
-    const names = !fileName.includes('late-yaml');
+    const names = /\bc(li|ommands?)\b/.test(fileName);
     const file = join(root, 'dist', fileName);
     const { code: short, errors } = minifySync(fileName, readFileSync(file, 'utf8'), {
       module: false,
@@ -136,6 +139,7 @@ function assignChunks(graph, root, command, peers, chunks) {
   const chunkOf = (id, file) => {
     const late = Object.keys(LATE).find((name) => LATE[name].test(file));
     if (late !== undefined) return `late-${late}`;
+    if (PACKAGES.test(file)) return 'packages';
     if (/^src\/(client\/testing\/|\w+\.ts$)/.test(file)) return undefined;
     // A few kB, whichever of them an entry needs.
     if (file.startsWith('src/client/frameworks/')) return 'frameworks';
