@@ -96,9 +96,9 @@ it.each([
     expect(await world.written(service)).toEqual(weights);
     expect(Object.values(deployment.TaskGroups)[0]?.Promoted).toBe(end === 'completed');
     await expect.poll(() => servedBy('canary'), { timeout: 10_000 }).toBe(end === 'completed');
+    await expect.poll(() => load.calls.length, { timeout: 20_000 }).toBeGreaterThan(100);
     await load.stop();
     expect(load.lost.map(({ error }) => String(error))).toEqual([]);
-    expect(load.calls.length).toBeGreaterThan(100);
     expect(sessions()).toEqual(before);
   },
   60_000,
