@@ -9,15 +9,21 @@ export type BreakerRules = SubsetBreakerPlan & Partial<Pick<BreakerPlan, 'consec
 
 /**
  * Failures in a row: of attempts as they end, or as they begin. An endpoint that has begun to fail at once still answers
- * slow calls that it was given before. When a success is taken back, the failures before it count again.
+ * slow calls that it was given before.
  */
 export class FailureStreak {
   /** As attempts end. */
   #ended = 0;
-  /** Successes since the last failure, and how many failures in a row came before them. */
+  /**
+   * Successes since the last failure, and how many failures in a row came before them: these count again when all of
+   * the successes are taken back.
+   */
   #successes = 0;
   #before = 0;
-  /** As they begin: when the first one failed, how many began since and how many of these failed, the first included. */
+  /**
+   * As they begin: when the first one failed, how many began since, and how many of these have failed, the first
+   * included. No failure: there is no row.
+   */
   #sinceMs = 0;
   #begun = 0;
   #failed = 0;
