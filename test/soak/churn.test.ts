@@ -25,6 +25,6 @@ it('10,000 instances, 10 % of them replaced each second: the event loop keeps tu
   expect(swapsPerSecond).toBeLessThanOrEqual(6);
   // On a busy machine an answer takes its time; what was fetched is used.
   expect(swapsPerSecond).toBeGreaterThan(Math.min(1, 0.3 * fetchesPerSecond));
-  // 100 ms are what is owed on a machine of one's own. Beside other tests, parsing an answer whole is the measure.
+  // 100 ms are what is owed on a machine of one's own. Beside other load, parsing an answer whole is the measure.
   expect(delayP99Ms).toBeLessThanOrEqual(Math.max(100, 3 * parseMs));
 });

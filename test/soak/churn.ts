@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -25,7 +25,7 @@ export interface ChurnFigures {
   readonly delayP50Ms: number;
   readonly delayP99Ms: number;
   readonly delayMaxMs: number;
-  /** One `JSON.parse` of such an answer, median. */
+  /** One `JSON.parse` of such an answer in a process of its own, in the same seconds; median. */
   readonly parseMs: number;
   readonly answerMb: number;
   readonly fetchesPerSecond: number;
@@ -43,18 +43,21 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 export async function measureChurn(options: ChurnOptions): Promise<ChurnFigures> {
   const { count, share, steps, seconds, subsetSize, callsPerSecond } = options;
-  const child = spawn(process.execPath, scriptArgs(join(__dirname, 'churning-consul-fixture.ts')), {
-    env: { ...process.env, COUNT: String(count), SHARE: String(share), STEPS: String(steps) },
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+  const child = start('churning-consul-fixture.ts', { COUNT: count, SHARE: share, STEPS: steps });
+  let parsing: ChildProcess | undefined;
   try {
     const [{ address }] = (await once(child, 'message')) as [{ address: string }];
     let served = 0;
     child.on('message', (message: { served: number }) => {
       served = message.served;
     });
-    const body = await (await fetch(`${address}/v1/health/service/payments`)).text();
-    const parseMs = median(Array.from({ length: 7 }, () => timed(() => JSON.parse(body))));
+    parsing = start('parsing-fixture.ts', { ADDRESS: address });
+    const [{ answerBytes }] = (await once(parsing, 'message')) as [{ answerBytes: number }];
+    const parsed = async (): Promise<number[]> => {
+      parsing?.send({});
+      const [{ parseMs }] = (await once(parsing as ChildProcess, 'message')) as [{ parseMs: number[] }];
+      return parseMs;
+    };
     const graylane = createGraylane({
       consul: { address },
       datacenters: ['dc1'],
@@ -72,6 +75,7 @@ export async function measureChurn(options: ChurnOptions): Promise<ChurnFigures>
     await pause(3_000);
     collectGarbage();
     const heap = [heapMb()];
+    await parsed();
     const before = { served, snapshot: version(graylane), cpu: process.cpuUsage(), atMs: performance.now() };
     const delay = monitorEventLoopDelay({ resolution: 5 });
     delay.enable();
@@ -83,6 +87,7 @@ export async function measureChurn(options: ChurnOptions): Promise<ChurnFigures>
       delay.enable();
     }
     delay.disable();
+    const parseMs = median(await parsed());
     const elapsed = (performance.now() - before.atMs) / 1000;
     const used = process.cpuUsage(before.cpu);
     const swaps = version(graylane) - before.snapshot;
@@ -93,7 +98,7 @@ export async function measureChurn(options: ChurnOptions): Promise<ChurnFigures>
       delayP99Ms: delay.percentile(99) / 1e6,
       delayMaxMs: delay.max / 1e6,
       parseMs,
-      answerMb: body.length / 2 ** 20,
+      answerMb: answerBytes / 2 ** 20,
       fetchesPerSecond: (served - before.served) / elapsed,
       swapsPerSecond: swaps / elapsed,
       heapMb: heap,
@@ -103,9 +108,19 @@ export async function measureChurn(options: ChurnOptions): Promise<ChurnFigures>
       cpu: (used.user + used.system) / 1e6 / elapsed,
     };
   } finally {
-    child.disconnect();
-    child.kill('SIGKILL');
+    for (const one of [child, parsing]) {
+      one?.disconnect();
+      one?.kill('SIGKILL');
+    }
   }
+}
+
+function start(script: string, env: Readonly<Record<string, string | number>>): ChildProcess {
+  const texts = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)]));
+  return spawn(process.execPath, scriptArgs(join(__dirname, script)), {
+    env: { ...process.env, ...texts },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
 }
 
 type GraylaneClient = ReturnType<typeof createGraylane>;
@@ -121,12 +136,6 @@ function version(graylane: GraylaneClient): number {
 
 function heapMb(): number {
   return Math.round((process.memoryUsage().heapUsed / 2 ** 20) * 10) / 10;
-}
-
-function timed(run: () => unknown): number {
-  const began = performance.now();
-  run();
-  return performance.now() - began;
 }
 
 function median(values: number[]): number {
