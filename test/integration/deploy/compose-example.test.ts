@@ -101,7 +101,7 @@ describe('the programs in the containers', () => {
       const [code] = await once(start([builtCommand, ...words(written)]), 'close');
       expect(code, time).toBe(0);
     }
-    const [stablePort, canaryPort, metricsPort, adminPort] = (await freePorts('127.0.0.1', 4)).map(String);
+    const [stablePort, canaryPort, metricsPort, adminPort] = (await freePorts('0.0.0.0', 4)).map(String);
     const servers = [
       ['stable', `${stablePort}`],
       ['canary', `${canaryPort}`],

@@ -7,23 +7,26 @@ export function loopbackAddress(): string {
   return `127.${byte(16)}.${byte(1)}.${byte(2)}`;
 }
 
-/** `count` different ports that are free at `host` now. */
+/** Below those that systems give to connections, and to servers that name none: nobody gets one of them by chance. */
+const FIRST = 12_000;
+const LAST = 32_000;
+
+/** `count` different ports that are free at `host` now; `0.0.0.0`: at every address of this machine. */
 export async function freePorts(host: string, count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(0, host, resolve);
-      });
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('not a TCP port');
-    return address.port;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
+    if (await isFree(host, port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+function isFree(host: string, port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
+    );
+    server.listen(port, host, () => server.close(() => resolve(true)));
   });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
