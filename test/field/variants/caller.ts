@@ -137,7 +137,9 @@ export function begin({ kind, client }: Caller, given: CallOptions = {}): Call {
     call.on('end', () => hear('end', '', undefined));
   }
   call.on('status', (status: grpc.StatusObject) => {
-    hear('status', `${sayStatus(status)} ${keysOf(status.metadata)}`, status);
+    // Client and server both keep to the deadline: which of them says so first is chance.
+    const keys = status.code === grpc.status.DEADLINE_EXCEEDED ? '' : keysOf(status.metadata);
+    hear('status', `${sayStatus(status)} ${keys}`, status);
     settle();
   });
   if (hasUpload(kind) && !isOpen) {
@@ -151,7 +153,7 @@ export function begin({ kind, client }: Caller, given: CallOptions = {}): Call {
 function sayStatus({ code, details }: Pick<grpc.StatusObject, 'code' | 'details'>): string {
   const plain = String(details)
     .replaceAll(/127\.0\.0\.1:\d+/g, 'ADDRESS')
-    .replace(/^(Deadline exceeded after).*/s, '$1');
+    .replace(/^(Deadline exceeded)( after.*)?$/s, '$1');
   return `${grpc.status[code] ?? code} ${plain}`;
 }
 
