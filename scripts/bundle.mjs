@@ -34,6 +34,10 @@ const LATE = {
 /** What the rules need of others: loaded with them. */
 const PACKAGES = /^node_modules\/(compare-versions|ipaddr\.js)\//;
 
+/** Chunks of the command, and those that hold packages alone. */
+const OF_COMMAND = /\bc(li|ommands?)\b/;
+const OF_PACKAGES = /\b(late-yaml|packages)\b/;
+
 /** `names`: the entries, `src/NAME.ts` each. Gives the modules that went inside. */
 export async function bundle(root, names) {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -76,7 +80,7 @@ export async function bundle(root, names) {
     },
   });
   for (const { type, fileName } of output)
-    if (type === 'chunk' && /\b(c(li|ommands?)|late-yaml|packages)\b/.test(fileName)) shorten(fileName);
+    if (type === 'chunk' && (OF_COMMAND.test(fileName) || OF_PACKAGES.test(fileName))) shorten(fileName);
   return output.flatMap((chunk) => chunk.moduleIds ?? []);
 
   /**
@@ -84,7 +88,7 @@ export async function bundle(root, names) {
    * stay, for what a bug report says.
    */
   function shorten(fileName) {
-    const names = /\bc(li|ommands?)\b/.test(fileName);
+    const names = OF_COMMAND.test(fileName);
     const file = join(root, 'dist', fileName);
     const { code: short, errors } = minifySync(fileName, readFileSync(file, 'utf8'), {
       module: false,

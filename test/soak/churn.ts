@@ -6,6 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createGraylane } from '../../src/index';
 import { startLoad } from '../faults/fixtures/load';
+import { quantile } from '../support/figure';
 import { paymentsClient } from '../support/payments';
 import { scriptArgs } from '../support/script';
 
@@ -87,7 +88,7 @@ export async function measureChurn(options: ChurnOptions): Promise<ChurnFigures>
       delay.enable();
     }
     delay.disable();
-    const parseMs = median(await parsed());
+    const parseMs = quantile(await parsed(), 0.5);
     const elapsed = (performance.now() - before.atMs) / 1000;
     const used = process.cpuUsage(before.cpu);
     const swaps = version(graylane) - before.snapshot;
@@ -136,10 +137,6 @@ function version(graylane: GraylaneClient): number {
 
 function heapMb(): number {
   return Math.round((process.memoryUsage().heapUsed / 2 ** 20) * 10) / 10;
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 function pause(milliseconds: number): Promise<void> {

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createGraylane, type PolicyDocument, type StaticInstance } from '../../../src/index';
 import { closeAfterEach, pause } from '../../support/closers';
+import { loopbackAddress } from '../../support/consul/ports';
 import { printFact } from '../../support/figure';
 import { charge, paymentsClient } from '../../support/payments';
 import { scriptArgs } from '../../support/script';
 
 const ENDPOINTS = 1_000;
 /** Where no other test has had a server whose clients may still dial its port. */
-const HOST = process.platform === 'linux' ? '127.0.0.7' : '127.0.0.1';
+const HOST = loopbackAddress();
 /** grpc-js lets go of an unreferenced connection at its pool's next sweep, up to 10 s later. */
 const CLOSED_WITHIN_MS = 12_000;
 

@@ -7,7 +7,7 @@ import { charge, Payments, paymentsClient } from '../../support/payments';
 
 const opened = closeAfterEach();
 
-/** Two of three fail, never two in a row. */
+/** Two of three fail, never three in a row. */
 const FAILING = [true, false, true, true, false, true, true, false, true];
 
 it.each([

@@ -1,9 +1,9 @@
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../../support/consul/ports';
 
 const HOW = 'not found (expected: Debian package prometheus, or the download of the same name, on PATH)';
 
@@ -32,7 +32,7 @@ export async function startPrometheus(
   };
   // YAML takes JSON as it is.
   await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config));
-  const port = await freePort();
+  const [port] = await freePorts('127.0.0.1', 1);
   const child = spawn(
     'prometheus',
     [
@@ -93,15 +93,4 @@ async function until(check: () => Promise<boolean>): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error('prometheus is not ready after 20 s');
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 
-/** An address of its own for each agent, so that concurrent runs do not meet. Only Linux answers on all of 127/8. */
+/** An address of its own for each server, so that concurrent runs do not meet. Only Linux answers on all of 127/8. */
 export function loopbackAddress(): string {
   if (process.platform !== 'linux') return '127.0.0.1';
   const byte = (low: number): number => low + Math.floor(Math.random() * (250 - low));
