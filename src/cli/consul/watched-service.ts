@@ -3,6 +3,7 @@ import { silentLogger } from '../../base/logger';
 import { type Random, seededRandom, systemRandom } from '../../base/random';
 import { sleep } from '../../base/sleep';
 import type { Graylane } from '../../client/api';
+import { DEFAULT_DATACENTER } from '../../client/discovery/listed-services';
 import { createGraylaneWith } from '../../client/graylane';
 import type { GraylaneOptions } from '../../client/options';
 import { isFilterSettled } from '../../client/state/readiness';
@@ -31,6 +32,8 @@ interface WatchRequest {
 }
 
 const KNOWN_WITHIN_MS = 5_000;
+/** Longer is not waited for the name of the agent's datacenter, which a token may not be allowed to read. */
+const NAMED_WITHIN_MS = 500;
 const LOOK_EVERY_MS = 5;
 
 /**
@@ -64,9 +67,14 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
   try {
     // `ready()` also waits for a connection, which is not needed here; the service is watched anyway.
     graylane.ready(service, { timeoutMs: 1 }).catch(() => {});
-    const deadline = performance.now() + KNOWN_WITHIN_MS;
+    const waitWhile = async (isWaiting: () => boolean, limitMs: number): Promise<void> => {
+      const deadline = performance.now() + limitMs;
+      while (isWaiting() && performance.now() < deadline && !io.interrupted.aborted) await sleep(LOOK_EVERY_MS);
+    };
     // A client starts with the first datacenter that answers; this command needs all of them.
-    while (!isComplete(snapshot) && performance.now() < deadline && !io.interrupted.aborted) await sleep(LOOK_EVERY_MS);
+    await waitWhile(() => !isComplete(snapshot), KNOWN_WITHIN_MS);
+    // The first instance says what its datacenter is called. Where there is none, the agent says so a moment later.
+    if (options.instances === undefined) await waitWhile(() => isUnnamed(snapshot), NAMED_WITHIN_MS);
     if (snapshot === undefined) {
       const { pending } = graylane.inspect().services.find((one) => one.service === service) ?? {};
       throw new CommandError(2, pending ?? 'nothing is known', `run graylane doctor ${service}`);
@@ -106,6 +114,10 @@ function datacenters(flags: ConsulFlags): Pick<GraylaneOptions, 'datacenters'> {
   if (flags.dc === 'all') return { datacenters: 'all' };
   const named = namedDatacenters(flags).filter((name) => name !== undefined);
   return named.length === 0 ? {} : { datacenters: named };
+}
+
+function isUnnamed(snapshot: Snapshot | undefined): boolean {
+  return snapshot?.instances.datacenters.some(({ datacenter }) => datacenter === DEFAULT_DATACENTER) === true;
 }
 
 function isComplete(snapshot: Snapshot | undefined): boolean {

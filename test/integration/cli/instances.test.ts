@@ -1,6 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { registerInstance } from '../../../src/server';
 import { closeAfterEach } from '../../support/closers';
+import { startHoldingProxy } from '../../support/consul/holding-proxy';
+import { until } from '../../support/until';
 import { startLive } from './live-command';
 import { commandWorld, policyOf } from './two-datacenters';
 
@@ -60,6 +63,21 @@ describe('graylane instances', () => {
     const { code, stderr } = await world.run(['instances', 'nobody']);
     expect(code).toBe(1);
     expect(stderr).toMatch(/: no instances; run graylane doctor nobody if there should be\n$/);
+  });
+
+  it.each([
+    ['says so a moment after the answer', 'dc1'],
+    ['never says so', 'local'],
+  ])('names the datacenter of an agent without instances that %s', async (says, name) => {
+    const proxy = closing(
+      await startHoldingProxy(world.consul.dc('dc1').address, (path) => path.startsWith('/v1/agent/self')),
+      (one) => one.stop(),
+    );
+    const ended = world.run(['instances', 'nobody'], { env: { CONSUL_HTTP_ADDR: proxy.address } });
+    await until(() => proxy.held > 0);
+    await pause(150);
+    if (says !== 'never says so') proxy.release();
+    expect((await ended).stderr).toMatch(new RegExp(`^${name}: no instances`));
   });
 
   it('shows changes live with --watch, and ends with 0 when interrupted', async () => {

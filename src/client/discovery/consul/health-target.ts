@@ -3,6 +3,7 @@ import type { Runtime } from '../../../base/runtime';
 import type { AgentDatacenter } from '../../../consul/agent-self';
 import type { ConsulClient } from '../../../consul/client';
 import type { AnswerRules } from '../../../consul/health-answer';
+import { DEFAULT_DATACENTER } from '../listed-services';
 import type { Protection } from '../protection';
 import type { Outages } from './trouble-log';
 
@@ -28,7 +29,7 @@ export function answerRules({ port, scope }: HealthTarget): AnswerRules {
 /** Where the instances of a target are, as states, lists and logs name the place. */
 export function placeOf({ datacenter, scope }: Pick<HealthTarget, 'datacenter' | 'scope'>, agent?: string): string {
   const peer = scope?.['peer'];
-  return peer === undefined ? (datacenter ?? agent ?? 'local') : peerPlace(peer);
+  return peer === undefined ? (datacenter ?? agent ?? DEFAULT_DATACENTER) : peerPlace(peer);
 }
 
 /** What every loop of a source works with. */
