@@ -16,7 +16,7 @@ async function hangOne(fleet: Fleet, hasHealth: boolean): Promise<void> {
     await pause(5);
   }
   if (hasHealth) await pause(400);
-  else await expect.poll(() => isSuspect(fleet), { interval: 5, timeout: 3_000 }).toBe(true);
+  else await expect.poll(() => isSuspect(fleet), { interval: 5 }).toBe(true);
 }
 
 function isSuspect(fleet: Fleet): boolean {

@@ -214,7 +214,7 @@ describe('an agent', () => {
     });
     await open({ consul: { address: scripted.address }, check: { type: 'ttl', ttlMs: 1_000 } }).registered();
     const registrations = (): number => scripted.requests.filter(({ path }) => path.endsWith('/register')).length;
-    await expect.poll(registrations, { timeout: 3_000 }).toBe(2);
+    await expect.poll(registrations).toBe(2);
   });
 });
 

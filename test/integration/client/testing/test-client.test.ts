@@ -190,7 +190,7 @@ describe('a test client', () => {
     expect(resources()).not.toEqual(before);
     await graylane.close();
     await graylane.close();
-    await expect.poll(resources, { interval: 10, timeout: 2_000 }).toEqual(before);
+    await expect.poll(resources, { interval: 10 }).toEqual(before);
   });
 });
 

@@ -129,7 +129,7 @@ describe('an announcer', () => {
     expect(await entry()).not.toHaveProperty('session');
     lease.session = (await world.session()).id;
     // By itself: nobody tells it of a new session.
-    await expect.poll(entry, { timeout: 3000 }).toEqual({ ...first, session: lease.session });
+    await expect.poll(entry).toEqual({ ...first, session: lease.session });
     await announcer.announce('few', progressOf('few', { state: { kind: 'completed', atMs: 1 } }));
     expect((await entry()).value).not.toHaveProperty('window');
     expect(writes).toHaveLength(4);
@@ -143,10 +143,10 @@ describe('an announcer', () => {
     expect((await made.entry()).value).not.toHaveProperty('window');
     made.answer = { kind: 'unknown', reason: 'no answer within 10000 ms' };
     made.wallMs = WALL_MS + 1000;
-    await expect.poll(() => made.announcer.status('late').problem, { timeout: 3000 }).toMatch(/no answer/);
+    await expect.poll(() => made.announcer.status('late').problem).toMatch(/no answer/);
     expect(made.announcer.status('late').window).toBeUndefined();
     made.answer = undefined;
-    await expect.poll(() => made.announcer.status('late').window, { timeout: 3000 }).toMatchObject({ id: 'r1/1' });
+    await expect.poll(() => made.announcer.status('late').window).toMatchObject({ id: 'r1/1' });
     expect((await made.entry()).value.window).toMatchObject({ id: 'r1/1' });
   });
 
