@@ -31,7 +31,7 @@ export interface ValidateOptions {
 export interface Validation {
   /** Empty: the document may be compiled. */
   readonly problems: readonly PolicyProblem[];
-  /** Worth telling, no reason to refuse. */
+  /** Worth telling, no reason to refuse. Not told of a part that `problems` name. */
   readonly warnings: readonly PolicyProblem[];
   /** A plain copy that shares nothing with the caller's object; undefined when there are problems. */
   readonly document: PolicyDocument | undefined;
@@ -63,8 +63,11 @@ export function validatePolicy(value: unknown, options: ValidateOptions): Valida
     checkTuning(checked, problems);
     checkSubsets(checked, problems, warnings);
     checkLanes(checked, problems, warnings);
-    warnOfUnreachable(checked, warnings);
-    warnOfUnseenStickiness(checked, warnings);
+    // What a route that is not sound was meant to take is not known.
+    if (!problems.problems.some(({ path }) => path.startsWith('routes'))) {
+      warnOfUnreachable(checked, warnings);
+      warnOfUnseenStickiness(checked, warnings);
+    }
     // A call of `ring_hash` belongs to the endpoint that owns its label, in whatever zone that is.
     if (checked.locality?.zones === 'prefer' && checked.balancing?.algorithm === 'ring_hash') {
       const another = 'another algorithm than ring_hash, under which a call goes to the owner of its label';
@@ -74,9 +77,16 @@ export function validatePolicy(value: unknown, options: ValidateOptions): Valida
   const isSound = problems.problems.length === 0;
   return {
     problems: problems.problems,
-    warnings: warnings.problems,
+    warnings: warnings.problems.filter(
+      ({ path }) => !problems.problems.some((problem) => isInside(problem.path, path)),
+    ),
     document: isSound ? (document as unknown as PolicyDocument) : undefined,
   };
+}
+
+/** What is said of a part that is wrong inside may follow from that. */
+function isInside(path: string, part: string): boolean {
+  return path.startsWith(part) && /^$|^[.[]/.test(path.slice(part.length));
 }
 
 const RULES: StructureRules = {

@@ -19,15 +19,12 @@ export interface Violation {
   readonly name?: string;
 }
 
-/** Keywords of objects and of lists. Where a type is asked for beside one of them, ajv looks at the type last. */
-const OF_LISTS: readonly string[] = ['maxItems', 'minItems', 'items', 'uniqueItems'];
-const OF_OBJECTS: readonly string[] = [
-  ...['maxProperties', 'minProperties', 'required', 'propertyNames', 'additionalProperties', 'properties'],
-];
-/** Every keyword that checks something, in the order in which ajv checks them. */
+/** Every keyword that checks something besides the type, in the order in which ajv checks them. */
 const KEYWORDS: readonly string[] = [
   ...['maximum', 'minimum', 'exclusiveMaximum', 'exclusiveMinimum', 'maxLength', 'minLength', 'pattern'],
-  ...['$ref', 'const', 'enum', 'anyOf', 'oneOf', 'allOf', 'if', ...OF_LISTS, ...OF_OBJECTS],
+  ...['$ref', 'const', 'enum', 'anyOf', 'oneOf', 'allOf', 'if'],
+  ...['maxItems', 'minItems', 'items', 'uniqueItems'],
+  ...['maxProperties', 'minProperties', 'required', 'propertyNames', 'additionalProperties', 'properties'],
 ];
 /** Keywords that check nothing by themselves. */
 const SILENT: readonly string[] = ['$schema', '$id', 'title', 'description', 'definitions', 'type', 'then', 'else'];
@@ -40,7 +37,7 @@ const expressions = new Map<string, RegExp>();
  * Checks `document` against a JSON Schema of draft 7 and reports every violation, in a fixed order: limits of a value
  * before its parts, a list and the keys of an object in their own order, properties in the order of the schema.
  * Knows the keywords that the schemas of this project use; a schema with another one throws. Of `oneOf` and `anyOf`
- * only the keyword itself is reported, not its alternatives.
+ * only the keyword itself is reported, not its alternatives; of a value of a wrong type, nothing but its type.
  *
  * The schema is read as data, so nothing is compiled when the first document comes, and no code is made from strings.
  * It is few functions for the same reason: what a first policy costs is mostly that its functions run for the first
@@ -79,11 +76,10 @@ export function checkJsonSchema(root: Schema, document: unknown, report: (violat
   const check = (schema: Schema, value: unknown): void => {
     const keywords = known.get(schema) ?? keywordsOf(schema);
     const { type } = schema;
-    const isWrongType =
-      type !== undefined && !(Array.isArray(type) ? type.some((one) => isOfType(value, one)) : isOfType(value, type));
-    const last = keywords.at(-1) ?? '';
-    const typeComesLast = type === 'object' ? OF_OBJECTS.includes(last) : type === 'array' && OF_LISTS.includes(last);
-    if (isWrongType && !typeComesLast) violate(schema, 'type', value);
+    if (type !== undefined && !isOfType(value, type)) {
+      violate(schema, 'type', value);
+      return;
+    }
     for (const keyword of keywords) {
       const said = schema[keyword];
       switch (keyword) {
@@ -144,7 +140,6 @@ export function checkJsonSchema(root: Schema, document: unknown, report: (violat
           if (!isWithin(keyword, said, value, schema)) violate(schema, keyword, value);
       }
     }
-    if (isWrongType && typeComesLast) violate(schema, 'type', value);
   };
   check(root, document);
 }
@@ -209,7 +204,9 @@ function keywordsOf(schema: Schema): readonly string[] {
   return keywords;
 }
 
+/** `type`: one, or a list of those that may be. */
 function isOfType(value: unknown, type: unknown): boolean {
+  if (Array.isArray(type)) return type.some((one) => isOfType(value, one));
   if (type === 'integer') return Number.isInteger(value);
   if (type === 'number') return Number.isFinite(value);
   if (type === 'array') return Array.isArray(value);

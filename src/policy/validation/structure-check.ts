@@ -85,6 +85,8 @@ function expectationOf({ keyword, schema, value, limit: said }: Violation): stri
   const limit = showValue(said);
   switch (keyword) {
     case 'type': {
+      // What is the one word or an object.
+      if ('if' in schema && typeof schema['title'] === 'string') return schema['title'];
       // In YAML `true` and `12` are no text unless they are quoted.
       const isUnquoted = [said].flat().includes('string') && (typeof value === 'boolean' || typeof value === 'number');
       return describeTypes(said) + (isUnquoted ? '; put it in quotes' : hintFor([said].flat(), value));
