@@ -121,6 +121,36 @@ export class LatencyOutlier {
 }
 
 /**
+ * Whether an endpoint is slow is said by two samples, the second of a call that began a while after the first had
+ * ended. One late answer is chance, and would keep calls away for many seconds. So are all that one pause of the
+ * endpoint makes late, while it lasts and while the endpoint makes up for it.
+ */
+export class Witness {
+  /** As usual before the first. */
+  #last = 1;
+  /** The one before. */
+  #former = 1;
+  /** Calls that began before this say the same as the last sample. */
+  #nextFromMs = Number.NEGATIVE_INFINITY;
+
+  /** Of a new sample and the one before it the lower. */
+  confirmed(sample: number, startedAtMs: number, nowMs: number): number {
+    if (startedAtMs >= this.#nextFromMs) {
+      this.#former = this.#last;
+      this.#last = sample;
+      this.#nextFromMs = nowMs + STRIKE_SPACING_MS;
+    }
+    return Math.min(sample, this.#former);
+  }
+
+  /** The endpoint is known by this sample alone. */
+  restart(sample: number): void {
+    this.#last = sample;
+    this.#former = sample;
+  }
+}
+
+/**
  * Slow is what takes so many times as long as half of the endpoints do, each call beside the usual time of its method.
  */
 const SLOW_FACTOR = 5;

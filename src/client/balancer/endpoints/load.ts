@@ -1,6 +1,6 @@
 import { AttemptLink } from '../attempts/attempt-link';
 import { LONG_MS, type MethodTime } from '../attempts/methods';
-import { LatencyOutlier } from './latency-outlier';
+import { LatencyOutlier, Witness } from './latency-outlier';
 import { ReportedCapacity } from './reported-capacity';
 import { Share } from './share';
 import { Suspicion } from './suspicion';
@@ -65,16 +65,13 @@ export class EndpointLoad {
   lastingBusy = 0;
   /** Attempts begun and not ended, streams included. */
   inFlight = 0;
-  /**
-   * How slow it was lately: peak-EWMA of its good answers, in multiples of their methods' usual times, with what it was
-   * blamed for since. 1 is usual, 0 is no sample.
-   */
+  /** Peak-EWMA of its good answers, in multiples of their methods' usual times, and its blame. 1: usual, 0: no sample. */
   slowness = 0;
   /** Peak-EWMA of how long its good answers took, in milliseconds, whatever their methods; 0 without one. */
   usualMs = 0;
   /**
-   * The registry says that its node has failed, and nothing has come from the endpoint since: it is a suspect until
-   * something does, or until the registry takes it back.
+   * The registry says that its node has failed: it is a suspect until something comes from it, or until the registry
+   * takes it back.
    */
   isDoubted = false;
   /** It has been doubted for longer than a living peer takes to answer a ping. */
@@ -88,8 +85,7 @@ export class EndpointLoad {
   /** How it is looked at again while it is suspect. */
   readonly suspicion: Suspicion = new Suspicion();
 
-  /** That of the last good answer. */
-  private lastSample = Number.POSITIVE_INFINITY;
+  private readonly witness: Witness = new Witness();
   /** `slowness` of good answers alone, whatever failed in between; 0 without one. */
   private usualSlowness = 0;
   private lasting = 0;
@@ -309,19 +305,18 @@ export class EndpointLoad {
     const sample = Math.min(multiple(tookMs, time.usualMs), MAX_SLOWNESS);
     if (this.latencyOutlier.sampled(sample, tookMs, attempt.startedAtMs, nowMs)) {
       this.usualMs = tookMs;
-      this.lastSample = sample;
+      this.witness.restart(sample);
       this.usualSlowness = sample;
       this.learn(sample, nowMs);
       return;
     }
-    // The lower of the last two: one late answer is chance, and would keep calls away for many seconds.
-    const seen = Math.min(sample, this.lastSample);
-    this.lastSample = sample;
-    this.usualSlowness = peak(this.usualSlowness, seen, kept);
+    const seen = this.witness.confirmed(sample, attempt.startedAtMs, nowMs);
+    // The first says alone how long to wait for an answer: rather too long.
+    this.usualSlowness = this.usualSlowness === 0 ? sample : peak(this.usualSlowness, seen, kept);
     this.learn(peak(this.slowness, seen, kept), nowMs);
   }
 
-  /** A failure never makes an endpoint look fast, however quickly it came; one that took long makes it look slow. */
+  /** A failure never makes an endpoint look fast, however quickly it came; those that took long make it look slow. */
   private failed(attempt: AttemptLink, nowMs: number): void {
     const tookMs = nowMs - attempt.startedAtMs;
     const { usualMs } = attempt.time;
@@ -329,8 +324,12 @@ export class EndpointLoad {
     const failures = attempt.lasts ? this.failedLasting : this.failedCalls;
     failures.failed(tookMs, usualMs > 0 ? usualMs : unknownMs, nowMs);
     if (attempt.isStream) return;
-    const sample = Math.min(multiple(tookMs, usualMs), MAX_FAILURE_FACTOR * this.slowness, MAX_SLOWNESS);
-    if (usualMs > 0 && sample > this.slowness && !this.isDistorted(attempt, nowMs)) this.learn(sample, nowMs);
+    const sample = Math.min(multiple(tookMs, usualMs), MAX_SLOWNESS);
+    if (usualMs > 0 && sample > this.slowness && !this.isDistorted(attempt, nowMs)) {
+      const seen = this.witness.confirmed(sample, attempt.startedAtMs, nowMs);
+      const raised = Math.min(seen, MAX_FAILURE_FACTOR * this.slowness);
+      if (raised > this.slowness) this.learn(raised, nowMs);
+    }
     this.measure = 0;
   }
 

@@ -9,16 +9,18 @@ describe('what an endpoint is blamed for', () => {
     load.sweep(0);
     load.attemptStarted(answered, 0);
     load.attemptResponded(answered);
-    load.attemptEnded(answered, 2, 'success');
-    const failed = new AttemptLink();
-    load.sweep(100);
-    load.attemptStarted(failed, 100);
-    load.sweep(200);
-    load.attemptEnded(failed, 250, 'failure');
-    expect(load.usualMs).toBe(2);
-    expect(load.slowness).toBe(20);
-    load.forgive(300);
-    expect(load.slowness).toBe(2);
-    expect(load.usualMs).toBe(2);
+    load.attemptEnded(answered, 1, 'success');
+    for (const startMs of [200, 500]) {
+      const failed = new AttemptLink();
+      load.sweep(startMs);
+      load.attemptStarted(failed, startMs);
+      load.sweep(startMs + 100);
+      load.attemptEnded(failed, startMs + 150, 'failure');
+    }
+    expect(load.usualMs).toBe(1);
+    expect(load.slowness).toBe(10);
+    load.forgive(700);
+    expect(load.slowness).toBe(1);
+    expect(load.usualMs).toBe(1);
   });
 });

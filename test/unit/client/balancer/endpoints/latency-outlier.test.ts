@@ -115,9 +115,10 @@ describe('whoever answers far more slowly than its peers', () => {
       load.attemptEnded(attempt, startMs + tookMs, 'success');
     };
     ask(100, 200);
+    ask(400, 200);
     expect(load.slowness).toBe(200);
     load.latencyOutlier.limit = 50;
-    load.latencyOutlier.deprioritize(400);
+    load.latencyOutlier.deprioritize(700);
     ask(1_500, 10);
     expect(load.slowness).toBe(10);
     expect(load.usualMs).toBe(10);

@@ -6,8 +6,10 @@ import { EndpointLoad } from '../../../../../src/client/balancer/endpoints/load'
 import { runs } from '../../../../support/slice';
 
 /** A load that answers in `latencyMs` and has just done so at `atMs`. */
+/** Twice, one a while after the other: the first alone says little. */
 function answering(latencyMs: number, atMs: number): EndpointLoad {
   const load = new EndpointLoad();
+  complete(load, atMs - 100 - 2 * latencyMs, atMs - 100 - latencyMs);
   complete(load, atMs - latencyMs, atMs);
   return load;
 }
@@ -37,7 +39,7 @@ describe('attempts in flight', () => {
     load.attemptEnded(first, 6, 'failure');
     load.attemptResponded(first);
     expect(load.inFlight).toBe(1);
-    expect(load.slowness).toBe(5);
+    expect(load.usualMs).toBe(5);
     load.attemptEnded(second, 7, 'neutral');
     expect(load.inFlight).toBe(0);
   });
@@ -95,19 +97,48 @@ describe('attempts in flight', () => {
 describe('Peak-EWMA', () => {
   it('takes the lower of two slower samples at once and a faster one by the time since the last', () => {
     const load = answering(10, 1000);
-    complete(load, 1000, 1080);
-    complete(load, 1000, 1090);
+    complete(load, 1100, 1180);
+    complete(load, 1280, 1370);
     expect(load.slowness).toBe(80);
-    complete(load, 11_080, 11_090);
+    complete(load, 11_360, 11_370);
     expect(load.slowness).toBeCloseTo(10 + 70 * Math.exp(-1), 6);
   });
 
   it('takes one late answer for chance', () => {
     const load = answering(10, 1000);
-    complete(load, 1000, 1900);
+    complete(load, 1100, 2000);
     expect(load.slowness).toBe(10);
-    complete(load, 1900, 1911);
+    complete(load, 2100, 2111);
     expect(load.slowness).toBe(11);
+  });
+
+  it('takes the first for chance, too, but waits for another as long', () => {
+    const load = new EndpointLoad();
+    complete(load, 0, 250);
+    expect(load.slowness).toBe(1);
+    expect(load.usualOf(new MethodTime(1))).toBe(250);
+    complete(load, 350, 550);
+    expect(load.slowness).toBe(200);
+  });
+
+  it.each(['success', 'failure'] as const)('takes what one pause makes late for one answer: %s', (outcome) => {
+    const load = answering(1, 1000);
+    const run = (startMs: readonly number[], endMs: number): void => {
+      const attempts = startMs.map((nowMs) => {
+        const attempt = new AttemptLink();
+        load.attemptStarted(attempt, nowMs);
+        return attempt;
+      });
+      sweepBetween(load, startMs.at(-1) ?? 0, endMs);
+      for (const [index, attempt] of attempts.entries()) load.attemptEnded(attempt, endMs + index, outcome);
+    };
+    // Under way before and after the last answer; then, while the endpoint makes up for it.
+    run([1010, 1050, 1150, 1190], 1900);
+    run([1905, 1950, 1999], 2200);
+    expect(load.slowness).toBe(1);
+    // Another witness.
+    run([2005], 2400);
+    expect(load.slowness).toBe(outcome === 'success' ? 300 : 10);
   });
 
   it('fades with time in sweeps only, while what others are measured against stays', () => {
@@ -132,6 +163,7 @@ describe('Peak-EWMA', () => {
   it('bounds what one answer can do that takes an hour', () => {
     const load = new EndpointLoad();
     complete(load, 0, 3_600_000);
+    complete(load, 3_600_100, 7_200_100);
     expect(load.slowness).toBe(300);
     expect(load.usualMs).toBe(10_000);
   });
@@ -142,11 +174,13 @@ describe('Peak-EWMA', () => {
     load.attemptStarted(quick, 1000);
     load.attemptEnded(quick, 1001, 'failure');
     expect(load.slowness).toBe(20);
-    const slow = new AttemptLink();
-    load.attemptStarted(slow, 1001);
-    sweepBetween(load, 1001, 3001);
-    load.attemptEnded(slow, 3001, 'failure');
-    expect(load.slowness).toBe(200);
+    for (const startMs of [1101, 3201]) {
+      const slow = new AttemptLink();
+      load.attemptStarted(slow, startMs);
+      sweepBetween(load, startMs, startMs + 2000);
+      load.attemptEnded(slow, startMs + 2000, 'failure');
+      expect(load.slowness).toBe(startMs === 1101 ? 20 : 200);
+    }
   });
 
   it('counts a failure among the calls in flight for a while, also where no call of its method has been answered', () => {
