@@ -64,7 +64,7 @@ export function validatePolicy(value: unknown, options: ValidateOptions): Valida
     checkSubsets(checked, problems, warnings);
     checkLanes(checked, problems, warnings);
     // What a route that is not sound was meant to take is not known.
-    if (!problems.problems.some(({ path }) => path.startsWith('routes'))) {
+    if (!problems.problems.some(({ path }) => isInside(path, 'routes'))) {
       warnOfUnreachable(checked, warnings);
       warnOfUnseenStickiness(checked, warnings);
     }

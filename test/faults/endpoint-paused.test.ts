@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../src/base/logger';
 import { createGraylane } from '../../src/index';
 import { closeAfterEach, pause } from '../support/closers';
 import { printFact } from '../support/figure';
@@ -7,7 +8,6 @@ import { type ServerProcess, startServerProcess } from '../support/server-proces
 import { untilConnected } from '../support/until-ready';
 import { startedBetween, startLoad } from './fixtures/load';
 
-const LOGGER = { debug() {}, info() {}, warn() {}, error() {} };
 /** One answer that is far too late used to keep calls away for 46 s. */
 const WATCHED_MS = 4_000;
 
@@ -34,10 +34,9 @@ describe('one of three that pauses, as for a garbage collection', () => {
   ])('has its share again when it answers: %s', async (name, { perSecond, pauseMs, deadlineMs, warmUpMs }) => {
     const victim = await serve('victim');
     const others = await serve('s1', 's2');
-    const payments = [...victim.instances, ...others.instances].map(({ host, port, name: id }) => ({
-      ...{ address: host, port, id },
-    }));
-    const graylane = opened(createGraylane({ instances: { payments }, logger: LOGGER }), (one) => one.close());
+    const served = [...victim.instances, ...others.instances];
+    const payments = served.map(({ host: address, port, name: id }) => ({ address, port, id }));
+    const graylane = opened(createGraylane({ instances: { payments }, logger: silentLogger }), (one) => one.close());
     const options = graylane.clientOptions();
     const client = opened(paymentsClient(graylane.target('payments'), options), (one) => one.close());
     await Promise.all([untilConnected(graylane, 3), graylane.ready('payments')]);

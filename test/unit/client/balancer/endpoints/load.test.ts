@@ -5,8 +5,7 @@ import { MethodTime } from '../../../../../src/client/balancer/attempts/methods'
 import { EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
 import { runs } from '../../../../support/slice';
 
-/** A load that answers in `latencyMs` and has just done so at `atMs`. */
-/** Twice, one a while after the other: the first alone says little. */
+/** A load that answers in `latencyMs` and has just done so at `atMs`, for the second time: once says little. */
 function answering(latencyMs: number, atMs: number): EndpointLoad {
   const load = new EndpointLoad();
   complete(load, atMs - 100 - 2 * latencyMs, atMs - 100 - latencyMs);
