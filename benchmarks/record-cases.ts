@@ -98,6 +98,7 @@ function pickAndRecord(picker: PoolPicker, context: PickContext, subset: Breaker
     pickedAtMs += STEP_MS;
     last = picker.pick(context) as Connection;
     const { breaker, load } = last.endpoint;
+    load.picked(false);
     load.attemptStarted(attempt, pickedAtMs);
     const permit = breaker?.begin(pickedAtMs) ?? 0;
     const subsetPermit = subset.begin(pickedAtMs);

@@ -87,6 +87,7 @@ export function simulateShedding(options: SheddingOptions): SheddingSecond[] {
     const connection = client.picker.pick(context) ?? (client.connections[0] as Connection);
     const instance = Number(connection.endpoint.instance.id);
     const link = new AttemptLink(client.time);
+    connection.endpoint.load.picked(false);
     connection.endpoint.load.attemptStarted(link, nowMs);
     const isAccepted = (busy[instance] as number) < options.limit(instance, nowMs);
     if (isAccepted) busy[instance] = (busy[instance] as number) + 1;

@@ -87,6 +87,7 @@ export function simulateFleet(options: FleetOptions): FleetResult {
     const index = Number(connection.endpoint.instance.id);
     const finishedAtMs = serve(instances[index] as Instance, nowMs, random);
     const attempt = new AttemptLink();
+    connection.endpoint.load.picked(false);
     connection.endpoint.load.attemptStarted(attempt, nowMs);
     running.push(finishedAtMs, { client, connection, attempt, latencyMs: finishedAtMs - nowMs });
     if (nowMs < measuredFromMs) continue;

@@ -1,4 +1,5 @@
 import type { Http2Server, ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 
 /** A service with one method of each kind. Its calls stay open and silent until the test says `finish`. */
@@ -86,6 +87,8 @@ export interface HeldServer {
   /** Graceful: GOAWAY, and the calls go on. */
   drain(): void;
   kill(): void;
+  /** Breaks its connections. */
+  drop(): void;
   /** Tells each connection how many streams it may have from now on. */
   allow(streams: number): void;
 }
@@ -123,7 +126,12 @@ export async function startHeldServer(options: grpc.ServerOptions = {}): Promise
   // grpc-js has no public hook for connections: its HTTP/2 servers do.
   const sessions = new Set<ServerHttp2Session>();
   const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
+  const sockets = new Set<Socket>();
   for (const http2Server of http2Servers.keys()) {
+    http2Server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+    });
     http2Server.on('session', (session) => {
       sessions.add(session);
       session.on('close', () => sessions.delete(session));
@@ -140,6 +148,9 @@ export async function startHeldServer(options: grpc.ServerOptions = {}): Promise
     },
     drain: () => server.tryShutdown(() => {}),
     kill: () => server.forceShutdown(),
+    drop: () => {
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
     allow: (streams) => {
       for (const session of sessions) session.settings({ maxConcurrentStreams: streams });
     },

@@ -144,6 +144,9 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
 
   /** A pick has chosen it. */
   protected take(call: CallState, connection: ChannelConnection, pool: Pool, tier: number, isPanic: boolean): void {
+    this.time = call.time ?? this.context.endpoints.methods.of(call.method);
+    this.isStream = isStreamCall(call.kind, this.time);
+    this.lasts = this.isStream || this.time.isLong;
     this.assign(call, connection, pool, tier, isPanic);
     call.isPicked = true;
     if (pool.limit !== undefined) this.#place = pool.limit.take();
@@ -156,6 +159,7 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
     this.tier = tier;
     this.isPanic = isPanic;
     connection.offered += 1;
+    connection.endpoint.load.picked(this.lasts);
   }
 
   protected begin(): void {
@@ -176,10 +180,6 @@ export abstract class AttemptRecord extends AttemptLink implements AttemptView, 
     endpoints.nowMs = nowMs;
     if (endpoints.isResting) endpoints.wake(nowMs);
     this.watch?.began(nowMs);
-    const time = call.time ?? endpoints.methods.of(call.method);
-    this.time = time;
-    this.isStream = isStreamCall(call.kind, time);
-    this.lasts = this.isStream || time.isLong;
     endpoint.load.attemptStarted(this, nowMs);
     this.probing = this.#beginAtBreakers(nowMs);
   }

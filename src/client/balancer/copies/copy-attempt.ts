@@ -17,6 +17,9 @@ class CopyAttempt extends Attempt {
     tier: number,
     isPanic: boolean,
   ): void {
+    this.time = this.context.endpoints.methods.of(call.method);
+    this.isStream = true;
+    this.lasts = true;
     this.assign(call, connection, pool, tier, isPanic);
   }
 
@@ -31,9 +34,6 @@ class CopyAttempt extends Attempt {
     call.inFlight += 1;
     endpoints.nowMs = nowMs;
     if (endpoints.isResting) endpoints.wake(nowMs);
-    this.time = endpoints.methods.of(call.method);
-    this.isStream = true;
-    this.lasts = true;
     endpoint.load.attemptStarted(this, nowMs);
   }
 

@@ -40,7 +40,7 @@ let turns = 0;
  */
 export class EndpointLoad {
   // What a pick reads comes first, to lie in one cache line.
-  /** What picks for quick calls compare: those in flight, and failures that came sooner than a good answer. */
+  /** What picks for quick calls compare: those in flight or just picked, and failures sooner than a good answer. */
   busy = 0;
   /**
    * `slowness` in whole thousandths: pickers compare these, small integers being part of the object where doubles are
@@ -89,8 +89,10 @@ export class EndpointLoad {
   /** `slowness` of good answers alone, whatever failed in between; 0 without one. */
   private usualSlowness = 0;
   private lasting = 0;
-  /** Of those that last: picked for since the last sweep, and not started. */
+  /** Picked for since the last sweep, and not started. */
   private offered = 0;
+  /** The same of those that last. */
+  private offeredLasting = 0;
   private readonly failedCalls = new QuickFailures();
   private readonly failedLasting = new QuickFailures();
   /** Heads and tails of the circular lists of running attempts; a link outside the lists has no neighbours. */
@@ -124,18 +126,16 @@ export class EndpointLoad {
   }
 
   /**
-   * It was picked. Not when the attempt starts: grpc-js picks for all calls of a burst before it starts the first, and
-   * whoever had waited longest would get them all.
+   * It was picked: the attempt counts from now on, until the next sweep should it never start. grpc-js picks for all
+   * calls of a burst before it starts the first, and whoever had least to do before would get them all.
    */
-  takeTurn(): void {
+  picked(lasts: boolean): void {
     turns = (turns + 1) | 0;
     this.lastTurn = turns;
-  }
-
-  /** It was picked for a call that lasts, which counts from now on; until the next sweep, should it never start. */
-  takeLasting(): void {
-    this.offered += 1;
-    this.lastingBusy += 1;
+    if (lasts) this.offeredLasting += 1;
+    else this.offered += 1;
+    if (lasts) this.lastingBusy += 1;
+    else this.busy += 1;
   }
 
   /** The attempts begun and not ended as of now: calls, oldest first, then streams. */
@@ -163,8 +163,8 @@ export class EndpointLoad {
     if (!attempt.isStream) this.unanswered ??= attempt;
     if (attempt.lasts) {
       this.lasting += 1;
-      if (this.offered > 0) this.offered -= 1;
-    }
+      if (this.offeredLasting > 0) this.offeredLasting -= 1;
+    } else if (this.offered > 0) this.offered -= 1;
     this.weigh(nowMs);
   }
 
@@ -204,7 +204,7 @@ export class EndpointLoad {
     if (this.slowness > 0) {
       this.blame = Math.round(1000 * this.slowness * Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS));
     }
-    this.offered = 0;
+    this.offered = this.offeredLasting = 0;
     this.setApart(nowMs);
     this.weigh(nowMs);
     const was = this.isSuspect;
@@ -281,8 +281,8 @@ export class EndpointLoad {
   private weigh(nowMs: number): void {
     this.failedCalls.fade(nowMs);
     this.failedLasting.fade(nowMs);
-    this.busy = this.inFlight - this.lasting + this.failedCalls.count;
-    this.lastingBusy = this.lasting + this.offered + this.failedLasting.count;
+    this.busy = this.inFlight - this.lasting + this.offered + this.failedCalls.count;
+    this.lastingBusy = this.lasting + this.offeredLasting + this.failedLasting.count;
   }
 
   /** Whatever runs now began before this response, so none of it is evidence of silence any more. */

@@ -34,11 +34,7 @@ export class LeastRequestPicker implements PoolPicker, Drawing {
     if (context.tried === undefined) {
       if (context.lasts === true) return this.pickForLasting();
       const drawn = this.draw();
-      const load = this.loads[drawn] as EndpointLoad;
-      if (!load.isSuspect) {
-        load.takeTurn();
-        return this.ready[drawn];
-      }
+      if (!(this.loads[drawn] as EndpointLoad).isSuspect) return this.ready[drawn];
     }
     return pickElsewhere(this.ready, this, context);
   }
@@ -93,16 +89,13 @@ export class LeastRequestPicker implements PoolPicker, Drawing {
    * counts is how many such calls are open for the weight; quick ones come and go meanwhile.
    */
   private pickForLasting(): Connection | undefined {
-    const { loads, ready } = this;
+    const { ready } = this;
     let best = this.drawOne();
     const looked = Math.min(ready.length, LASTING_CHOICES);
     for (let step = 1, next = best; step < looked; step += 1) {
       next = next + 1 === ready.length ? 0 : next + 1;
       if (this.isBetterForLasting(best, next)) best = next;
     }
-    const load = loads[best] as EndpointLoad;
-    load.takeLasting();
-    load.takeTurn();
     return ready[best];
   }
 

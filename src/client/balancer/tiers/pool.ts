@@ -281,8 +281,17 @@ export class Pool {
       best = member;
       least = cost;
     }
-    if (context.lasts === true) best?.endpoint.load.takeLasting();
     return best;
+  }
+
+  /** Nobody was found to have room: one that gets a further connection, `chosen` first. Else `chosen`. */
+  widened(chosen: ChannelConnection, { tried }: PickContext): ChannelConnection {
+    if (this.#hasOwners || chosen.widen()) return chosen;
+    const other = this.#preferred.slice(0, LOOKED_AT).find((member) => {
+      const { load } = member.endpoint;
+      return member.isReady && !load.isSuspect && tried?.includes(member.endpoint) !== true && member.widen();
+    });
+    return other ?? chosen;
   }
 
   #nextOwnerWithRoom(context: PickContext): ChannelConnection | undefined {

@@ -10,7 +10,7 @@ import { isProbePermit } from '../../../../src/client/breaker/probe-gate';
 import { BreakerRegistry } from '../../../../src/client/breaker/registry';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
 import type { Algorithm } from '../../../../src/policy/document';
-import { endpointAt } from '../../../unit/client/balancer/connections';
+import { endpointAt, passCall } from '../../../unit/client/balancer/connections';
 import { BREAKER_PLAN, openPool } from '../../../unit/client/balancer/open-pool';
 
 /** How one call ends. */
@@ -141,6 +141,7 @@ export class OutlierRig {
     const context = { random: this.#random, hash: call.hash, tried: undefined };
     const picked = this.#pool.picker?.pick(context) ?? this.#members[Math.floor(this.#random() * this.#members.length)];
     if (picked === undefined) throw new Error('picked nobody');
+    passCall(picked.endpoint);
     return picked.endpoint;
   }
 

@@ -45,6 +45,7 @@ function shares({ algorithm, outcome, size, callsPerSecond, wellForMs = 0 }: Run
     }
     const connection = picker.pick(firstTry(random)) as Connection;
     const attempt = new AttemptLink(time);
+    connection.endpoint.load.picked(false);
     connection.endpoint.load.attemptStarted(attempt, nowMs);
     const fails = connection === ready[0] && nowMs >= wellForMs;
     const tookMs = fails ? FAILS_IN_MS : GOOD_MS * (0.7 + 0.6 * random());

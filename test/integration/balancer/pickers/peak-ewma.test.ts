@@ -80,6 +80,7 @@ describe('an endpoint that fails at once', () => {
       const picked = picker.pick(firstTry(random)) as Connection;
       counts[ready.indexOf(picked)] = (counts[ready.indexOf(picked)] ?? 0) + 1;
       const attempt = new AttemptLink();
+      picked.endpoint.load.picked(false);
       picked.endpoint.load.attemptStarted(attempt, 100 + call);
       picked.endpoint.load.attemptEnded(attempt, 101 + call, picked === failing ? 'failure' : 'neutral');
     }

@@ -57,7 +57,7 @@ export function firstTry(random: Random, hash = -1): PickContext {
   return { random, hash, tried: undefined };
 }
 
-/** Calls of each connection, in the order of `ready`, over `count` picks of which no attempt comes. */
+/** Calls of each connection, in the order of `ready`, over `count` calls, each ended before the next. */
 export function countPicks(
   picker: PoolPicker,
   ready: readonly Connection[],
@@ -67,9 +67,30 @@ export function countPicks(
   return countOf(ready, picks(picker, context, count));
 }
 
-/** One after another; no attempt comes of them. */
+/** Picks of calls one after another, each ended before the next. */
 export function picks(picker: PoolPicker, context: PickContext, count: number): (Connection | undefined)[] {
-  return Array.from({ length: count }, () => picker.pick(context));
+  return Array.from({ length: count }, () => {
+    const picked = picker.pick(context);
+    if (picked !== undefined) passCall(picked.endpoint, context.lasts);
+    return picked;
+  });
+}
+
+/** A call that ends as soon as it has begun, and teaches nothing. */
+export function passCall({ load }: Endpoint, lasts = false): void {
+  const attempt = new AttemptLink(undefined, lasts ? 'long' : 'call');
+  load.picked(lasts);
+  load.attemptStarted(attempt, 0);
+  load.attemptEnded(attempt, 0, 'neutral');
+}
+
+/** Picks of calls none of which has started when the last is picked for. */
+export function burst(picker: PoolPicker, context: PickContext, count: number): (Connection | undefined)[] {
+  return Array.from({ length: count }, () => {
+    const picked = picker.pick(context);
+    picked?.endpoint.load.picked(context.lasts === true);
+    return picked;
+  });
 }
 
 /** How often each connection was picked, in the order of `ready`. */

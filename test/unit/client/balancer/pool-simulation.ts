@@ -75,6 +75,7 @@ export function simulate(simulation: Simulation, limitsMs: readonly number[]): S
       const index = picked === undefined ? undefined : indexes.get(picked);
       if (picked === undefined || index === undefined) throw new Error('picked nobody, or somebody else');
       const attempt = new AttemptLink(time);
+      picked.endpoint.load.picked(false);
       picked.endpoint.load.attemptStarted(attempt, nowMs);
       calls[index] = (calls[index] ?? 0) + 1;
       const tookMs = latencyMs(index, nowMs, picked.endpoint.load.inFlight);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
 import { AttemptLink } from '../../../../../src/client/balancer/attempts/attempt-link';
 import { LeastRequestPicker } from '../../../../../src/client/balancer/pickers/least-request';
-import { connectionsOf, countOf, countPicks, firstTry, pickerFor, picks } from '../connections';
+import { burst, connectionsOf, countOf, countPicks, firstTry, pickerFor, picks } from '../connections';
 import { simulate, worstDeviation } from '../pool-simulation';
 
 function suspectsOf(weights: readonly number[]): ReturnType<typeof connectionsOf> {
@@ -38,10 +38,10 @@ describe('least_request', () => {
   it('spreads a burst of calls, of which none has started when the last is picked for', () => {
     const random = seededRandom(5);
     const two = connectionsOf([1, 1]);
-    expect(countPicks(pickerFor('least_request', two, random), two, firstTry(random), 50)).toEqual([25, 25]);
+    expect(countOf(two, burst(pickerFor('least_request', two, random), firstTry(random), 50))).toEqual([25, 25]);
     const ten = connectionsOf(Array.from({ length: 10 }, () => 1));
-    const counts = countPicks(pickerFor('least_request', ten, random), ten, firstTry(random), 1_000);
-    expect(Math.max(...counts.map((count) => Math.abs(count - 100)))).toBeLessThan(15);
+    const counts = countOf(ten, burst(pickerFor('least_request', ten, random), firstTry(random), 1_000));
+    expect(Math.max(...counts.map((count) => Math.abs(count - 100)))).toBeLessThan(5);
   });
 
   it.each([
@@ -78,7 +78,7 @@ describe('least_request', () => {
   ])('of suspects, all of them, gives a call that lasts to the one with fewest such: weights %j', (...weights) => {
     const random = seededRandom(7);
     const ready = suspectsOf(weights);
-    for (let call = 0; call < 1_000; call += 1) ready[0]?.endpoint.load.takeLasting();
+    for (let call = 0; call < 1_000; call += 1) ready[0]?.endpoint.load.picked(true);
     const context = { ...firstTry(random), lasts: true };
     const counts = countPicks(pickerFor('least_request', ready, random), ready, context, 1_000);
     // By chance it is a third, or two ninths.

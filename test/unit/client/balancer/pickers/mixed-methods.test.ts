@@ -37,6 +37,7 @@ function simulate(methods: readonly Method[], size: number, seed: number): numbe
       const lasts = kind === 'stream' || time.isLong;
       const connection = picker.pick({ random, hash: -1, tried: undefined, lasts }) as Connection;
       const attempt = new AttemptLink(time, kind ?? (lasts ? 'long' : 'call'));
+      connection.endpoint.load.picked(lasts);
       connection.endpoint.load.attemptStarted(attempt, atMs);
       running.push(atMs + latencyMs(random), { connection, attempt, time });
       arrivals.push(atMs + (-Math.log(1 - random()) * 1_000) / callsPerSecond, index);

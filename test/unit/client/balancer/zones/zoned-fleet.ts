@@ -171,6 +171,7 @@ export class ZonedFleet {
     const connection = connections[index];
     if (connection === undefined || this.#deaths.has(index)) throw new Error('picked nobody, or a dead one');
     const attempt = new AttemptLink(this.#time);
+    connection.endpoint.load.picked(false);
     connection.endpoint.load.attemptStarted(attempt, this.#nowMs);
     this.#running.push(this.#nowMs - Math.log(1 - this.#random()) * TOOK_MS, { connection, attempt });
     return index;
