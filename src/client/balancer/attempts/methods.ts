@@ -1,6 +1,7 @@
 import type { CallKind } from '../../../policy/routing/call';
 import type { Outcome } from '../../breaker/outcome';
 import { MethodShares } from '../../breaker/outlier/failure-shares';
+import { Lateness } from '../endpoints/latency-outlier';
 
 /** Calls that take so long, in milliseconds, may well wait rather than work. */
 export const LONG_MS = 300;
@@ -46,6 +47,7 @@ export class MethodTime {
   /** Good answers so far. */
   answers = 0;
   #answeredAtMs = 0;
+  readonly lateness: Lateness = new Lateness();
   /** Which share of its calls fails, over all endpoints. */
   readonly shares: MethodShares = new MethodShares();
   /**

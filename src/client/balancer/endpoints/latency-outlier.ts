@@ -120,33 +120,67 @@ export class LatencyOutlier {
   }
 }
 
+/** Late is an answer after more than so many times its method's usual time: pickers take what is less for usual. */
+export const LATE_FACTOR = 3;
+/** An endpoint is slow after so many late answers in a row as come about by chance once in 100,000 answers. */
+const CHANCE = 1e-5;
+const LEAST_IN_A_ROW = 2;
+/** No more than a third of all answers can be late, of which so many in a row are rarer than that. */
+const MOST_IN_A_ROW = 10;
+/** Weight of an answer in the share of those that are late, once there are many. */
+const LATE_ALPHA = 1 / 512;
+
+/** How often answers of one method are late, over all endpoints. */
+export class Lateness {
+  /** Of a method that is not known yet, as of those whose answers vary a little. */
+  #share = 0.05;
+  #answers = 20;
+
+  /** So many late answers in a row say that an endpoint is slow. */
+  get needed(): number {
+    const inARow = Math.ceil(Math.log(CHANCE) / Math.log(this.#share));
+    return Math.min(Math.max(inARow, LEAST_IN_A_ROW), MOST_IN_A_ROW);
+  }
+
+  count(isLate: boolean): void {
+    this.#answers += 1;
+    this.#share += ((isLate ? 1 : 0) - this.#share) * Math.max(LATE_ALPHA, 1 / this.#answers);
+  }
+}
+
 /**
- * Whether an endpoint is slow is said by two samples, the second of a call that began a while after the first had
- * ended. One late answer is chance, and would keep calls away for many seconds. So are all that one pause of the
+ * Whether an endpoint is slow is said by several late answers in a row, each of a call that began a while after the one
+ * before had ended. One is chance, and would keep calls away for many seconds. So are all that one pause of the
  * endpoint makes late, while it lasts and while the endpoint makes up for it.
  */
 export class Witness {
-  /** As usual before the first. */
+  #lateInARow = 0;
+  #isConfirmed = false;
   #last = 1;
-  /** The one before. */
   #former = 1;
-  /** Calls that began before this say the same as the last sample. */
+  /** Calls that began before this say the same as the last answer. */
   #nextFromMs = Number.NEGATIVE_INFINITY;
 
-  /** Of a new sample and the one before it the lower. */
-  confirmed(sample: number, startedAtMs: number, nowMs: number): number {
+  /** How slow an answer after `multiple` times its method's usual time says that the endpoint is; 1 when it is not. */
+  confirmed(multiple: number, lateness: Lateness, startedAtMs: number, nowMs: number): number {
+    const isLate = multiple > LATE_FACTOR;
     if (startedAtMs >= this.#nextFromMs) {
-      this.#former = this.#last;
-      this.#last = sample;
       this.#nextFromMs = nowMs + STRIKE_SPACING_MS;
+      this.#former = this.#last;
+      this.#last = multiple;
+      this.#lateInARow = isLate ? this.#lateInARow + 1 : 0;
+      this.#isConfirmed = isLate && this.#lateInARow >= lateness.needed;
+      // What a slow endpoint does is not what is usual of the method.
+      if (this.#lateInARow <= LEAST_IN_A_ROW) lateness.count(isLate);
     }
-    return Math.min(sample, this.#former);
+    return isLate && this.#isConfirmed ? Math.min(multiple, this.#former) : 1;
   }
 
-  /** The endpoint is known by this sample alone. */
-  restart(sample: number): void {
-    this.#last = sample;
-    this.#former = sample;
+  /** It is known by this answer alone. */
+  restart(multiple: number): void {
+    this.#lateInARow = 0;
+    this.#isConfirmed = false;
+    this.#last = multiple;
   }
 }
 

@@ -1,6 +1,6 @@
 import { AttemptLink } from '../attempts/attempt-link';
 import { LONG_MS, type MethodTime } from '../attempts/methods';
-import { LatencyOutlier, Witness } from './latency-outlier';
+import { LATE_FACTOR, LatencyOutlier, Witness } from './latency-outlier';
 import { ReportedCapacity } from './reported-capacity';
 import { Share } from './share';
 import { Suspicion } from './suspicion';
@@ -307,10 +307,10 @@ export class EndpointLoad {
       this.usualMs = tookMs;
       this.witness.restart(sample);
       this.usualSlowness = sample;
-      this.learn(sample, nowMs);
+      this.learn(Math.max(1, sample), nowMs);
       return;
     }
-    const seen = this.witness.confirmed(sample, attempt.startedAtMs, nowMs);
+    const seen = this.witness.confirmed(sample, time.lateness, attempt.startedAtMs, nowMs);
     // The first says alone how long to wait for an answer: rather too long.
     this.usualSlowness = this.usualSlowness === 0 ? sample : peak(this.usualSlowness, seen, kept);
     this.learn(peak(this.slowness, seen, kept), nowMs);
@@ -319,14 +319,14 @@ export class EndpointLoad {
   /** A failure never makes an endpoint look fast, however quickly it came; those that took long make it look slow. */
   private failed(attempt: AttemptLink, nowMs: number): void {
     const tookMs = nowMs - attempt.startedAtMs;
-    const { usualMs } = attempt.time;
+    const { usualMs, lateness } = attempt.time;
     const unknownMs = attempt.lasts ? FAILED_STREAM_MS : LONG_MS;
     const failures = attempt.lasts ? this.failedLasting : this.failedCalls;
     failures.failed(tookMs, usualMs > 0 ? usualMs : unknownMs, nowMs);
     if (attempt.isStream) return;
     const sample = Math.min(multiple(tookMs, usualMs), MAX_SLOWNESS);
-    if (usualMs > 0 && sample > this.slowness && !this.isDistorted(attempt, nowMs)) {
-      const seen = this.witness.confirmed(sample, attempt.startedAtMs, nowMs);
+    if (usualMs > 0 && sample > LATE_FACTOR && !this.isDistorted(attempt, nowMs)) {
+      const seen = this.witness.confirmed(sample, lateness, attempt.startedAtMs, nowMs);
       const raised = Math.min(seen, MAX_FAILURE_FACTOR * this.slowness);
       if (raised > this.slowness) this.learn(raised, nowMs);
     }

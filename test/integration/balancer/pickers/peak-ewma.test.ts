@@ -4,6 +4,7 @@ import { AttemptLink } from '../../../../src/client/balancer/attempts/attempt-li
 import type { Connection } from '../../../../src/client/balancer/endpoints/endpoint';
 import { slownessBeside } from '../../../../src/client/balancer/pickers/least-request';
 import { connectionsOf, countPicks, firstTry, pickerFor } from '../../../unit/client/balancer/connections';
+import { judgedPool } from '../../../unit/client/balancer/open-pool';
 import { simulate, worstDeviation } from '../../../unit/client/balancer/pool-simulation';
 
 const POOLS = {
@@ -46,14 +47,13 @@ describe('an endpoint 20 times slower', () => {
     'gets at most 5 % of its share within 10 s, and all of it after its cure: $name',
     ({ weights, callsPerSecond }) => {
       const random = seededRandom(4);
-      const ready = connectionsOf(weights);
-      const picker = pickerFor('peak_ewma', ready, random);
+      const pool = judgedPool(weights, random);
       const latencyMs = (index: number, nowMs: number) => {
         const slow = index === 0 && nowMs >= 10_000 && nowMs < 80_000;
         return (slow ? 200 : LATENCY_MS) * (0.7 + 0.6 * random());
       };
       const limits = [10_000, 20_000, 80_000, 115_000, 175_000];
-      const windows = simulate({ picker, ready, random, callsPerSecond, latencyMs }, limits);
+      const windows = simulate({ ...pool, random, callsPerSecond, latencyMs }, limits);
       const shares = windows.map(({ calls }) => shareOfFirst(calls, weights));
       expect(shares[0]).toBeGreaterThan(0.85);
       expect(shares[1]).toBeLessThan(0.05);

@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../src/base/random';
-import type { Pool } from '../../../../src/client/balancer/tiers/pool';
 import { printFact } from '../../../support/figure';
-import { endpointAt } from '../../../unit/client/balancer/connections';
-import { noBreaker, openPool } from '../../../unit/client/balancer/open-pool';
+import { judgedPool } from '../../../unit/client/balancer/open-pool';
 import { type SimulationWindow, simulate } from '../../../unit/client/balancer/pool-simulation';
 
 const LATENCY_MS = 10;
@@ -22,23 +20,13 @@ interface Run {
 
 function run({ size, callsPerSecond, noise, seed, factor = 20 }: Run, limitsMs: readonly number[]): SimulationWindow[] {
   const random = seededRandom(seed);
-  const endpoints = Array.from({ length: size }, (_, index) => endpointAt(index));
-  const { pool, members } = openPool(endpoints, random);
-  let tickMs = 0;
-  const ticked = (nowMs: number): void => {
-    tickMs = nowMs;
-    if (pool.judge(nowMs, noBreaker)) pool.refresh(nowMs);
-  };
-  const picker = {
-    pick: (context: Parameters<NonNullable<Pool['picker']>['pick']>[0]) =>
-      pool.toMeasure(tickMs) ?? pool.picker?.pick(context),
-  };
   const latencyMs = (index: number, nowMs: number): number => {
     const isIll = index === 0 && nowMs >= ILL_FROM_MS && nowMs < CURED_AT_MS;
     const hiccupMs = random() < noise ? 50 * random() : 0;
     return LATENCY_MS * (isIll ? factor : 1) * (0.7 + 0.6 * random()) + hiccupMs;
   };
-  return simulate({ picker, ticked, ready: members, random, callsPerSecond, latencyMs }, limitsMs);
+  const pool = judgedPool(Array(size).fill(1), random);
+  return simulate({ ...pool, random, callsPerSecond, latencyMs }, limitsMs);
 }
 
 function shareOfFirst({ calls }: SimulationWindow): number {

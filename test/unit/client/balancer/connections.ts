@@ -1,5 +1,6 @@
 import type { Random } from '../../../../src/base/random';
 import { AttemptLink } from '../../../../src/client/balancer/attempts/attempt-link';
+import { MethodTime } from '../../../../src/client/balancer/attempts/methods';
 import type { Connection, Endpoint } from '../../../../src/client/balancer/endpoints/endpoint';
 import { EndpointLoad } from '../../../../src/client/balancer/endpoints/load';
 import { createPoolPicker } from '../../../../src/client/balancer/pickers/create-pool-picker';
@@ -74,6 +75,13 @@ export function picks(picker: PoolPicker, context: PickContext, count: number): 
     if (picked !== undefined) passCall(picked.endpoint, context.lasts);
     return picked;
   });
+}
+
+/** An attempt of a method that takes 1 ms, none of whose answers was ever late. */
+export function steadyAttempt(): AttemptLink {
+  const time = new MethodTime(1);
+  for (let answer = 0; answer < 500; answer += 1) time.lateness.count(false);
+  return new AttemptLink(time);
 }
 
 /** A call that ends as soon as it has begun, and teaches nothing. */

@@ -8,6 +8,8 @@ import type { ZonePreference } from '../../../../src/client/balancer/zones/zone-
 import { type ChannelControlHelper, connectivity, type SubchannelInterface } from '../../../../src/client/grpc/grpc-js';
 import type { Algorithm } from '../../../../src/policy/document';
 import type { BreakerPlan } from '../../../../src/policy/plan';
+import { endpointAt } from './connections';
+import type { Simulation } from './pool-simulation';
 
 /** What grpc-js gives, as far as a connection asks: subchannels that are always READY. */
 const helper = {
@@ -104,4 +106,24 @@ export function openPool(
   const deps = quietDeps({ helper, clock: { ...systemClock, now: () => 0 }, random });
   const members = endpoints.map((endpoint) => new ChannelConnection(endpoint, deps));
   return { pool: poolOf(members, { algorithm, random, nowMs: 0 }), members };
+}
+
+/** A pool for a simulation, whose endpoints are compared with one another on each tick. */
+export function judgedPool(
+  weights: readonly number[],
+  random: Random,
+): Pick<Simulation, 'picker' | 'ticked' | 'ready'> {
+  const { pool, members } = openPool(
+    weights.map((weight, index) => endpointAt(index, weight)),
+    random,
+  );
+  let tickMs = 0;
+  return {
+    ready: members,
+    picker: { pick: (context) => pool.toMeasure(tickMs) ?? pool.picker?.pick(context) },
+    ticked: (nowMs) => {
+      tickMs = nowMs;
+      if (pool.judge(nowMs, noBreaker)) pool.refresh(nowMs);
+    },
+  };
 }

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { AttemptLink } from '../../../../../src/client/balancer/attempts/attempt-link';
 import { EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
+import { steadyAttempt } from '../connections';
 
 describe('what an endpoint is blamed for', () => {
   it('moves its average and not its usual latency, and is over when it is forgiven', () => {
     const load = new EndpointLoad();
-    const answered = new AttemptLink();
+    const answered = steadyAttempt();
     load.sweep(0);
     load.attemptStarted(answered, 0);
     load.attemptResponded(answered);
     load.attemptEnded(answered, 1, 'success');
     for (const startMs of [200, 500]) {
-      const failed = new AttemptLink();
+      const failed = steadyAttempt();
       load.sweep(startMs);
       load.attemptStarted(failed, startMs);
       load.sweep(startMs + 100);

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
-import { AttemptLink } from '../../../../../src/client/balancer/attempts/attempt-link';
 import { judgeLatencies, LatencyOutlier } from '../../../../../src/client/balancer/endpoints/latency-outlier';
 import { EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
-import { endpointAt } from '../connections';
+import { endpointAt, steadyAttempt } from '../connections';
 import { noBreaker, openPool } from '../open-pool';
 
 /** Each outlier answers `perTick` times in each 100 ms, as fast as is said for it; judged after each. */
@@ -108,7 +107,7 @@ describe('whoever answers far more slowly than its peers', () => {
     const load = new EndpointLoad();
     load.sweep(0);
     const ask = (startMs: number, tookMs: number): void => {
-      const attempt = new AttemptLink();
+      const attempt = steadyAttempt();
       load.sweep(startMs);
       load.attemptStarted(attempt, startMs);
       load.attemptResponded(attempt);

@@ -4,6 +4,7 @@ import { AttemptLink } from '../../../../../src/client/balancer/attempts/attempt
 import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
 import { EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
 import { runs } from '../../../../support/slice';
+import { steadyAttempt } from '../connections';
 
 /** A load that answers in `latencyMs` and has just done so at `atMs`, for the second time: once says little. */
 function answering(latencyMs: number, atMs: number): EndpointLoad {
@@ -14,7 +15,7 @@ function answering(latencyMs: number, atMs: number): EndpointLoad {
 }
 
 function complete(load: EndpointLoad, startMs: number, endMs: number): void {
-  const attempt = new AttemptLink();
+  const attempt = steadyAttempt();
   load.attemptStarted(attempt, startMs);
   sweepBetween(load, startMs, endMs);
   load.attemptResponded(attempt);
@@ -28,8 +29,8 @@ function sweepBetween(load: EndpointLoad, fromMs: number, toMs: number): void {
 describe('attempts in flight', () => {
   it('are counted once each, however often they end or answer', () => {
     const load = new EndpointLoad();
-    const first = new AttemptLink();
-    const second = new AttemptLink();
+    const first = steadyAttempt();
+    const second = steadyAttempt();
     load.attemptStarted(first, 0);
     load.attemptStarted(first, 1);
     load.attemptStarted(second, 1);
@@ -52,7 +53,7 @@ describe('attempts in flight', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 200 }), (events) => {
         const load = new EndpointLoad();
-        const attempts: AttemptLink[] = Array.from({ length: 8 }, () => new AttemptLink());
+        const attempts: AttemptLink[] = Array.from({ length: 8 }, () => steadyAttempt());
         const running = new Map<AttemptLink, number>();
         let receivedAt = -1;
         let step = 0;
@@ -62,7 +63,7 @@ describe('attempts in flight', () => {
         for (const { kind, attempt: index, waitMs } of events) {
           step += 1;
           nowMs += waitMs;
-          const attempt = attempts[index] ?? new AttemptLink();
+          const attempt = attempts[index] ?? steadyAttempt();
           if (kind === 'start') {
             if (!running.has(attempt)) {
               running.set(attempt, nowMs);
@@ -124,7 +125,7 @@ describe('Peak-EWMA', () => {
     const load = answering(1, 1000);
     const run = (startMs: readonly number[], endMs: number): void => {
       const attempts = startMs.map((nowMs) => {
-        const attempt = new AttemptLink();
+        const attempt = steadyAttempt();
         load.attemptStarted(attempt, nowMs);
         return attempt;
       });
@@ -169,12 +170,12 @@ describe('Peak-EWMA', () => {
 
   it('is not lowered by failures, and raised by slow ones at most tenfold', () => {
     const load = answering(20, 1000);
-    const quick = new AttemptLink();
+    const quick = steadyAttempt();
     load.attemptStarted(quick, 1000);
     load.attemptEnded(quick, 1001, 'failure');
     expect(load.slowness).toBe(20);
     for (const startMs of [1101, 3201]) {
-      const slow = new AttemptLink();
+      const slow = steadyAttempt();
       load.attemptStarted(slow, startMs);
       sweepBetween(load, startMs, startMs + 2000);
       load.attemptEnded(slow, startMs + 2000, 'failure');
@@ -195,16 +196,49 @@ describe('Peak-EWMA', () => {
   it('knows nothing after failures alone, so that a failing endpoint cannot look fast', () => {
     const load = new EndpointLoad();
     for (let nowMs = 0; nowMs < 1000; nowMs += 10) {
-      const attempt = new AttemptLink();
+      const attempt = steadyAttempt();
       load.attemptStarted(attempt, nowMs);
       load.attemptEnded(attempt, nowMs + 1, 'failure');
     }
     expect(load.slowness).toBe(0);
   });
 
+  it('is not made to look fast by what failed at once before its first good answer', () => {
+    const load = new EndpointLoad();
+    const time = new MethodTime(200);
+    for (const [index, tookMs] of [1, 1, 200].entries()) {
+      const attempt = new AttemptLink(time);
+      const startMs = 2_000 * index;
+      load.attemptStarted(attempt, startMs);
+      sweepBetween(load, startMs, startMs + tookMs);
+      load.attemptEnded(attempt, startMs + tookMs, index < 2 ? 'failure' : 'success');
+    }
+    expect(load.slowness).toBe(1);
+  });
+
+  it.each([
+    ['never', 0, 2],
+    ['in 1 of 100 answers', 0.01, 3],
+    ['in 1 of 10', 0.1, 6],
+    ['in 1 of 3, as often as can be', 1 / 3, 10],
+  ])('asks for more late answers in a row where a method is late by itself: %s', (_, share, inARow) => {
+    const time = new MethodTime(1);
+    const every = share === 0 ? Number.POSITIVE_INFINITY : Math.round(1 / share);
+    for (let answer = 1; answer <= 6_000; answer += 1) time.lateness.count(answer % every === 0);
+    const load = new EndpointLoad();
+    const lateInARow = [];
+    for (let nowMs = 0; load.slowness <= 3; nowMs += 200) {
+      const attempt = new AttemptLink(time);
+      load.attemptStarted(attempt, nowMs);
+      load.attemptEnded(attempt, nowMs + 50, 'success');
+      lateInARow.push(nowMs);
+    }
+    expect(lateInARow.length).toBe(inARow);
+  });
+
   it('takes no sample from neutral outcomes', () => {
     const load = answering(20, 1000);
-    const cancelled = new AttemptLink();
+    const cancelled = steadyAttempt();
     load.attemptStarted(cancelled, 1000);
     load.attemptEnded(cancelled, 1200, 'neutral');
     expect(load.slowness).toBe(20);
@@ -214,8 +248,8 @@ describe('Peak-EWMA', () => {
 describe('a suspect', () => {
   it('is an endpoint whose oldest attempt is overdue, and is cleared by any response', () => {
     const load = answering(20, 1000);
-    const hanging = new AttemptLink();
-    const later = new AttemptLink();
+    const hanging = steadyAttempt();
+    const later = steadyAttempt();
     load.attemptStarted(hanging, 1000);
     load.attemptStarted(later, 1050);
     expect(load.sweep(1100)).toBe(false);
@@ -231,13 +265,13 @@ describe('a suspect', () => {
 
   it('is not cleared by a call that is turned away: that says nothing of those that it works on', () => {
     const load = answering(20, 1000);
-    load.attemptStarted(new AttemptLink(), 1000);
+    load.attemptStarted(steadyAttempt(), 1000);
     expect(load.sweep(1201)).toBe(true);
-    const turnedAway = new AttemptLink();
+    const turnedAway = steadyAttempt();
     load.attemptStarted(turnedAway, 1201);
     load.attemptEnded(turnedAway, 1202, 'failure');
     expect(load.isSuspect).toBe(true);
-    const refused = new AttemptLink();
+    const refused = steadyAttempt();
     load.attemptStarted(refused, 1203);
     load.attemptEnded(refused, 1204, 'answered');
     expect(load.isSuspect).toBe(false);
@@ -245,9 +279,9 @@ describe('a suspect', () => {
 
   it('is found behind a silent stream that is older than the last response', () => {
     const load = new EndpointLoad();
-    load.attemptStarted(new AttemptLink(), 0);
+    load.attemptStarted(steadyAttempt(), 0);
     complete(load, 10, 15);
-    load.attemptStarted(new AttemptLink(), 50);
+    load.attemptStarted(steadyAttempt(), 50);
     load.sweep(100);
     expect(load.isSuspect).toBe(false);
     load.sweep(200);
@@ -256,7 +290,7 @@ describe('a suspect', () => {
 
   it('recovers in the sweep after its overdue attempts have ended', () => {
     const load = new EndpointLoad();
-    const hanging = new AttemptLink();
+    const hanging = steadyAttempt();
     load.attemptStarted(hanging, 0);
     load.sweep(100);
     load.sweep(200);
@@ -271,8 +305,8 @@ describe('a suspect', () => {
 describe('a stalled event loop', () => {
   it('makes nobody suspect and leaves no samples', () => {
     const load = answering(20, 1000);
-    const first = new AttemptLink();
-    const second = new AttemptLink();
+    const first = steadyAttempt();
+    const second = steadyAttempt();
     load.attemptStarted(first, 1050);
     load.attemptStarted(second, 1050);
     load.sweep(6000);
@@ -286,7 +320,7 @@ describe('a stalled event loop', () => {
 
   it('is noticed too when the answers are read before the tick runs', () => {
     const load = answering(20, 1000);
-    const attempt = new AttemptLink();
+    const attempt = steadyAttempt();
     load.attemptStarted(attempt, 1050);
     load.attemptResponded(attempt);
     expect(load.slowness).toBe(20);
