@@ -199,8 +199,8 @@ export interface EndpointInspection {
    */
   readonly latencyMs: number;
   /**
-   * How slow it was lately: the same, each answer in multiples of what its method usually takes over all endpoints,
-   * failures that took long included. 1 is usual, 0 is no sample.
+   * How slow it was lately, each answer in multiples of what its method usually takes over all endpoints. While it is
+   * avoided, what for, failures that took long included; else the mean of some 16 answers. 1 is usual, 0 is no sample.
    */
   readonly slowness: number;
   /**
@@ -353,7 +353,7 @@ export function endpointInspector(service: Service): (endpoint: Endpoint) => End
       weight: endpoint.instance.weight === 0 ? 0 : endpoint.weight,
       inFlight: endpoint.load.inFlight,
       latencyMs: endpoint.load.usualMs,
-      slowness: endpoint.load.slowness,
+      slowness: endpoint.load.slowness > 1 ? endpoint.load.slowness : endpoint.load.latencyOutlier.mean,
       share: endpoint.load.share.factor,
       isSuspect: endpoint.load.isSuspect,
       isDoubted: endpoint.load.isDoubted,

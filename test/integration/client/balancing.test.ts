@@ -211,3 +211,17 @@ describe('through a real channel', () => {
     expect(opened()).toBe(4);
   });
 });
+
+it('inspect() shows how slow an instance is, also where it is not avoided for it', async () => {
+  const [quick, slower] = (await serve(2)) as [PaymentsServer, PaymentsServer];
+  quick.behave({ delayMs: 40 });
+  slower.behave({ delayMs: 90 });
+  const graylane = open([quick, slower], {});
+  const counts = await shares(graylane, 60, 1);
+  const slowness = graylane.inspect().services[0]?.endpoints.map((endpoint) => endpoint.slowness) ?? [];
+  const ofInstances = graylane.inspect().services[0]?.endpoints.map(({ instance }) => instance);
+  const [of40 = 0, of90 = 0] = [quick, slower].map(({ name }) => slowness[ofInstances?.indexOf(name) ?? -1]);
+  printFact('slowness of instances that take 40 and 90 ms', `${of40.toFixed(2)}, ${of90.toFixed(2)}`);
+  expect(of90 / of40).toBeGreaterThan(1.5);
+  expect(Math.min(...Object.values(counts))).toBeGreaterThan(20);
+});
