@@ -346,7 +346,7 @@ export function choose(pool: Pool, pick: PickContext): ChannelConnection | undef
   const connection = picked as ChannelConnection;
   // Between a disconnect and the next refresh the picker may still name it; grpc-js would ask again in the same turn.
   if (!connection.isReady) return pool.scan(pick);
-  return connection.isFull ? (pool.withRoom(pick) ?? pool.widened(connection, pick)) : connection;
+  return connection.isFull ? (pool.withRoom(connection, pick) ?? pool.widened(connection, pick)) : connection;
 }
 
 /**

@@ -135,6 +135,18 @@ describe("an endpoint at its peer's MAX_CONCURRENT_STREAMS", () => {
     }
   });
 
+  it('nor while there is a place at one of them, where nobody has answered for long', async () => {
+    const fleet = await world({ connectionsPerEndpoint: 1 });
+    await warm(fleet);
+    fleet.hold(12, 'unary');
+    const endpoints = () => fleet.graylane.inspect().services[0]?.endpoints ?? [];
+    await expect.poll(() => endpoints().every(({ isSuspect }) => isSuspect)).toBe(true);
+    for (let held = 13; held <= 3 * LIMIT; held += 1) {
+      fleet.hold(1, 'unary');
+      await expect.poll(() => total(fleet.open())).toBe(held);
+    }
+  });
+
   it('beyond connectionsPerEndpoint calls wait for a place, and get the next that is free', async () => {
     const fleet = await world({}, [2, 2]);
     await warm(fleet);

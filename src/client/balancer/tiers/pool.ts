@@ -265,7 +265,7 @@ export class Pool {
    * The slow way, for when the picker's choice is at its peer's limit of streams: of the others that have room the one
    * with the least to do for its weight, or the next owner where calls have owners. Undefined: none was found.
    */
-  withRoom(context: PickContext): ChannelConnection | undefined {
+  withRoom(chosen: ChannelConnection, context: PickContext): ChannelConnection | undefined {
     if (this.#hasOwners) return this.#nextOwnerWithRoom(context);
     const preferred = this.#preferred;
     const start = Math.floor(context.random() * preferred.length);
@@ -274,7 +274,7 @@ export class Pool {
     for (let step = 0; step < Math.min(preferred.length, LOOKED_AT); step += 1) {
       const member = preferred[(start + step) % preferred.length] as ChannelConnection;
       const { load, weight } = member.endpoint;
-      if (!member.isReady || member.isFull || load.isSuspect) continue;
+      if (!member.isReady || member.isFull || isWorse(member, chosen)) continue;
       if (context.tried?.includes(member.endpoint) === true) continue;
       const cost = (1 + (context.lasts === true ? load.lastingBusy : load.busy)) / weight;
       if (cost >= least) continue;
@@ -287,11 +287,9 @@ export class Pool {
   /** Nobody was found to have room: one that gets a further connection, `chosen` first. Else `chosen`. */
   widened(chosen: ChannelConnection, { tried }: PickContext): ChannelConnection {
     if (this.#hasOwners || chosen.widen()) return chosen;
-    const other = this.#preferred.slice(0, LOOKED_AT).find((member) => {
-      const { load } = member.endpoint;
-      return member.isReady && !load.isSuspect && tried?.includes(member.endpoint) !== true && member.widen();
-    });
-    return other ?? chosen;
+    const isFree = (one: ChannelConnection) => one.isReady && tried?.includes(one.endpoint) !== true;
+    const helps = (one: ChannelConnection) => isFree(one) && !isWorse(one, chosen) && one.widen();
+    return this.#preferred.slice(0, LOOKED_AT).find(helps) ?? chosen;
   }
 
   #nextOwnerWithRoom(context: PickContext): ChannelConnection | undefined {
@@ -392,4 +390,9 @@ function sameBalancing(a: BalancingPlan, b: BalancingPlan): boolean {
       a.slowStartMs === b.slowStartMs &&
       a.choiceCount === b.choiceCount)
   );
+}
+
+/** A suspect is no help to what would go elsewhere. */
+function isWorse(member: ChannelConnection, chosen: ChannelConnection): boolean {
+  return member.endpoint.load.isSuspect && !chosen.endpoint.load.isSuspect;
 }
