@@ -86,12 +86,12 @@ export class EndpointLoad {
   readonly suspicion: Suspicion = new Suspicion();
 
   private readonly witness: Witness = new Witness();
-  /** `slowness` of good answers alone, whatever failed in between; 0 without one. */
+  /** `slowness` of good answers alone, the first included, and what the last of them said; 0 without one. */
   private usualSlowness = 0;
+  private lastSlowness = 1;
   private lasting = 0;
-  /** Picked for since the last sweep, and not started. */
+  /** Picked for since the last sweep and not started, and the same of those that last. */
   private offered = 0;
-  /** The same of those that last. */
   private offeredLasting = 0;
   private readonly failedCalls = new QuickFailures();
   private readonly failedLasting = new QuickFailures();
@@ -252,7 +252,8 @@ export class EndpointLoad {
     this.failedCalls.forget();
     this.failedLasting.forget();
     this.weigh(nowMs);
-    if (this.usualSlowness > 0 && this.usualSlowness < this.slowness) this.learn(this.usualSlowness, nowMs);
+    this.witness.restart(this.lastSlowness);
+    if (this.slowness > this.lastSlowness) this.learn(this.lastSlowness, nowMs);
   }
 
   /** A health check has passed: what runs now is no evidence of silence. */
@@ -305,14 +306,15 @@ export class EndpointLoad {
     const sample = Math.min(multiple(tookMs, time.usualMs), MAX_SLOWNESS);
     if (this.latencyOutlier.sampled(sample, tookMs, attempt.startedAtMs, nowMs)) {
       this.usualMs = tookMs;
+      this.lastSlowness = this.usualSlowness = Math.max(1, sample);
       this.witness.restart(sample);
-      this.usualSlowness = sample;
-      this.learn(Math.max(1, sample), nowMs);
+      this.learn(this.lastSlowness, nowMs);
       return;
     }
     const seen = this.witness.confirmed(sample, time.lateness, attempt.startedAtMs, nowMs);
     // The first says alone how long to wait for an answer: rather too long.
     this.usualSlowness = this.usualSlowness === 0 ? sample : peak(this.usualSlowness, seen, kept);
+    this.lastSlowness = seen;
     this.learn(peak(this.slowness, seen, kept), nowMs);
   }
 
@@ -321,8 +323,7 @@ export class EndpointLoad {
     const tookMs = nowMs - attempt.startedAtMs;
     const { usualMs, lateness } = attempt.time;
     const unknownMs = attempt.lasts ? FAILED_STREAM_MS : LONG_MS;
-    const failures = attempt.lasts ? this.failedLasting : this.failedCalls;
-    failures.failed(tookMs, usualMs > 0 ? usualMs : unknownMs, nowMs);
+    (attempt.lasts ? this.failedLasting : this.failedCalls).failed(tookMs, usualMs > 0 ? usualMs : unknownMs, nowMs);
     if (attempt.isStream) return;
     const sample = Math.min(multiple(tookMs, usualMs), MAX_SLOWNESS);
     if (usualMs > 0 && sample > LATE_FACTOR && !this.isDistorted(attempt, nowMs)) {
