@@ -1,6 +1,6 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createGraylane, type PolicyDocument } from '../../../src/index';
-import { pause } from '../../support/closers';
+import { closeAfterEach, pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
 import { untilConnected } from '../../support/until-ready';
 import {
@@ -13,17 +13,13 @@ import {
 } from '../connections/held-calls-server';
 
 const CALLS = 100;
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
+const closing = closeAfterEach();
 
 /** Servers that are all connected, and what each of them holds. */
 async function world(size: number, algorithm: 'peak_ewma' | 'least_request') {
-  const servers = await Promise.all(Array.from({ length: size }, () => startHeldServer()));
-  closers.push(() => {
-    for (const server of servers) server.kill();
-  });
+  const servers = await Promise.all(
+    Array.from({ length: size }, async () => closing(await startHeldServer(), (server) => server.kill())),
+  );
   const retry = { maxAttempts: 2, retryableStatusCodes: ['UNAVAILABLE'] } as const;
   const policy: PolicyDocument = {
     schema: 1,
@@ -33,22 +29,18 @@ async function world(size: number, algorithm: 'peak_ewma' | 'least_request') {
     retryBudget: { minPerSecond: 100 },
   };
   const instances = servers.map(({ instance }) => instance);
-  const graylane = createGraylane({ instances: { held: instances }, policies: { held: policy } });
-  closers.push(() => graylane.close());
-  const client = heldClient(graylane.target('held'), graylane.clientOptions());
-  closers.push(() => client.close());
+  const options = { instances: { held: instances }, policies: { held: policy } };
+  const graylane = closing(createGraylane(options), (opened) => opened.close());
+  const client = closing(heldClient(graylane.target('held'), graylane.clientOptions()), (opened) => opened.close());
   const open = (): number[] => servers.map((server) => server.open);
   const sum = (): number => open().reduce((all, count) => all + count, 0);
   const hold = (kind: Kind): HeldCall => holdCall(client, kind);
-  const finish = (): void => {
-    for (const server of servers) server.finish();
-  };
   const first = hold('unary');
   await untilConnected(graylane, size);
   await expect.poll(sum).toBe(1);
   // The method is known to take long: calls that are held later are overdue after ten times as long.
   await pause(200);
-  finish();
+  for (const server of servers) server.finish();
   await first.ended;
   return { hold, open, sum, servers };
 }
