@@ -120,7 +120,10 @@ export class LatencyOutlier {
   }
 }
 
-/** Late is an answer after more than so many times its method's usual time: pickers take what is less for usual. */
+/**
+ * Late is an answer after more than so many times its method's usual time. Up to this factor two endpoints count as
+ * alike, too: nobody is called less because of noise.
+ */
 export const LATE_FACTOR = 3;
 /** An endpoint is slow after so many late answers in a row as come about by chance once in 100,000 answers. */
 const CHANCE = 1e-5;

@@ -1,5 +1,6 @@
 import type { Random } from '../../../base/random';
 import type { Connection } from '../endpoints/endpoint';
+import { LATE_FACTOR } from '../endpoints/latency-outlier';
 import type { EndpointLoad } from '../endpoints/load';
 import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from './pool-picker';
 import { DRAW_RANGE, Draws, WeightedIndex } from './weighted-index';
@@ -150,9 +151,6 @@ export class LeastRequestPicker implements PoolPicker, Drawing {
   }
 }
 
-/** Up to this factor, two endpoints count as alike: nobody is called less because of noise. */
-const TOLERATED_FACTOR = 3;
-
 /**
  * `peak_ewma` (default): of two endpoints drawn by weight, the one with the lower product of attempts in flight and
  * recent slowness: how long it took in multiples of what its calls' methods usually take. Shuns a slow endpoint within
@@ -170,7 +168,7 @@ export class PeakEwmaPicker extends LeastRequestPicker {
  * example.
  */
 export function slownessBeside(load: EndpointLoad, other: EndpointLoad): number {
-  const tolerated = TOLERATED_FACTOR * other.measure;
+  const tolerated = LATE_FACTOR * other.measure;
   const { blame } = load;
   return blame <= tolerated || tolerated === 0 ? 1 : blame / tolerated;
 }
