@@ -57,6 +57,8 @@ function Weights({ route, state, onChange, text, isSound, outline }: PartProps &
   const subsets = outline?.subsets.map(({ name }) => name) ?? [];
   const origin = useRef<string | undefined>(undefined);
   const drags = useRef(0);
+  /** Of the newest change of a weight, whether the text with it is still being made. */
+  const isOut = useRef(false);
   /** What the last change of a weight made of the text. */
   const made = useRef<string | undefined>(undefined);
   const [dragged, setDragged] = useState<{ readonly entry: number; readonly percent: number }>();
@@ -69,6 +71,7 @@ function Weights({ route, state, onChange, text, isSound, outline }: PartProps &
     setDragged({ entry, percent });
     drags.current += 1;
     const drag = drags.current;
+    isOut.current = true;
     const from = policy.current;
     const next = await engine.ask({
       kind: 'reweigh',
@@ -77,7 +80,12 @@ function Weights({ route, state, onChange, text, isSound, outline }: PartProps &
       entry,
       percent,
     });
-    if (next === undefined || drag !== drags.current || from !== policy.current) return;
+    if (drag !== drags.current) return;
+    isOut.current = false;
+    if (next === undefined || from !== policy.current) {
+      setDragged(undefined);
+      return;
+    }
     made.current = next;
     onChange({ policy: next, ...before });
   };
@@ -88,8 +96,9 @@ function Weights({ route, state, onChange, text, isSound, outline }: PartProps &
     // Somebody has changed the text in another way.
     if (origin.current === undefined && state.policy !== made.current) setDragged(undefined);
   }, [state.policy]);
-  // From then on, what the text says; before that it says what the drag was a moment ago.
-  const isSettled = origin.current === undefined && text === made.current;
+  // From then on, what the text says. Before that the text says what the drag was a moment ago, and the next press of a
+  // key would count from there.
+  const isSettled = origin.current === undefined && !isOut.current && text === made.current;
   return (
     <fieldset class="play-weights">
       <legend>{route.name}</legend>

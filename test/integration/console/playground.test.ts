@@ -438,6 +438,41 @@ describe('the page', () => {
     await page.getByText('Nobody moves.').waitFor();
   });
 
+  it('takes every press of a key, however late the worker answers', async () => {
+    const page = await browser.open('about:blank');
+    await page.addInitScript(`
+      const Real = Worker;
+      globalThis.Worker = class {
+        #kinds = new Map();
+        #real;
+        constructor(...args) {
+          this.#real = new Real(...args);
+        }
+        postMessage(asked) {
+          this.#kinds.set(asked.number, asked.question.kind);
+          this.#real.postMessage(asked);
+        }
+        set onmessage(heard) {
+          this.#real.onmessage = (event) =>
+            setTimeout(heard, this.#kinds.get(event.data.number) === 'reweigh' ? 400 : 100, event);
+        }
+        set onerror(heard) {
+          this.#real.onerror = heard;
+        }
+      };
+    `);
+    await page.goto(await addressOf({ policy: SPLIT(5) }));
+    const slider = page.getByRole('slider', { name: 'canary in route everyone' });
+    await slider.focus();
+    // Some are pressed while the text with the last one is made, some while it is checked.
+    for (const pauseMs of [450, 150, 450, 450, 50, 150, 250, 450, 150]) {
+      await page.keyboard.press('ArrowRight');
+      await page.waitForTimeout(pauseMs);
+    }
+    await expect.poll(async () => (await stateOf(page))?.policy).toBe(SPLIT(14));
+    expect(await slider.inputValue()).toBe('14');
+  });
+
   it('answers no foreign host, and lets nobody frame it', async () => {
     const foreign = await fetch(url, { headers: { origin: 'http://evil.example' } });
     expect(foreign.status).toBe(403);
