@@ -16,6 +16,8 @@ const LOGGER = { debug() {}, info() {}, warn() {}, error() {} };
 const EVERY_MS = 20;
 /** Long enough for a busy machine: a call that is lost to it alone fires alerts that nobody expects. */
 const DEADLINE_MS = 2_000;
+/** On a busy machine few calls are made: with fewer than these, chance says whether a route of few has any. */
+const CALLS_ILL = 100;
 
 /** Two stable instances in each datacenter, a canary in the first, and a client that calls them through a real Consul. */
 export interface Scene {
@@ -29,11 +31,14 @@ export interface Scene {
   /** From now on reads of policies are answered 403. */
   forbidPolicies(): void;
   close(): Promise<void>;
-  record(
-    fault: () => unknown,
-    until: () => boolean | Promise<boolean>,
-    more?: () => Promise<string>,
-  ): Promise<Recording>;
+  record(fault: () => unknown, until: () => boolean | Promise<boolean>, options?: RecordOptions): Promise<Recording>;
+}
+
+interface RecordOptions {
+  /** What others export beside the client. */
+  readonly more?: () => Promise<string>;
+  /** How long the fault is seen at work, in milliseconds. */
+  readonly illMs?: number;
 }
 
 /** `labels(n)`: of the nth call. */
@@ -97,21 +102,19 @@ export async function openScene(
     codes,
     putPolicy,
     forbidPolicies: door.forbidPolicies,
-    async record(fault, until, more) {
+    async record(fault, until, { more, illMs = 1_500 } = {}) {
       await pause(400);
       const well = await scrape(more);
       await pause(800);
       const stillWell = await scrape(more);
       await fault();
-      const end = performance.now() + 15_000;
-      while (!(await until())) {
-        if (performance.now() > end) throw new Error(`${service}: the fault had no effect in 15 s`);
-        await pause(50);
-      }
+      await waitFor(until, `${service}: the fault had no effect`);
       // What the fault set off settles: calls that were out come to their deadlines.
       await pause(DEADLINE_MS);
       const ill = await scrape(more);
-      await pause(1_500);
+      const before = codes.length;
+      await pause(illMs);
+      await waitFor(() => codes.length >= before + CALLS_ILL, `${service}: fewer than ${CALLS_ILL} calls ended`);
       return [well, stillWell, ill, await scrape(more)];
     },
     async close() {
@@ -123,6 +126,14 @@ export async function openScene(
       await door.close();
     },
   };
+}
+
+async function waitFor(isMet: () => boolean | Promise<boolean>, otherwise: string): Promise<void> {
+  const end = performance.now() + 15_000;
+  while (!(await isMet())) {
+    if (performance.now() > end) throw new Error(`${otherwise} in 15 s`);
+    await pause(50);
+  }
 }
 
 /** What the exporter answers Prometheus. */
