@@ -52,36 +52,38 @@ export function UsersCard(props: PartProps) {
   );
 }
 
+interface Dragged {
+  readonly entry: number;
+  readonly percent: number;
+}
+
 /** A slider for each entry of a split. The others share what is left, as they did when the drag began. */
 function Weights({ route, state, onChange, text, isSound, outline }: PartProps & { readonly route: OutlinedRoute }) {
   const subsets = outline?.subsets.map(({ name }) => name) ?? [];
   const origin = useRef<string | undefined>(undefined);
-  const drags = useRef(0);
-  /** Of the newest change of a weight, whether the text with it is still being made. */
-  const isOut = useRef(false);
+  /** The newest change of a weight, while the text with it is being made. */
+  const out = useRef<Dragged | undefined>(undefined);
   /** What the last change of a weight made of the text. */
   const made = useRef<string | undefined>(undefined);
-  const [dragged, setDragged] = useState<{ readonly entry: number; readonly percent: number }>();
+  const [dragged, setDragged] = useState<Dragged>();
   const policy = useRef(state.policy);
   policy.current = state.policy;
   const drag = async (entry: number, percent: number): Promise<void> => {
     origin.current ??= text;
     // The first change of a weight is what the others are compared with, until somebody asks for another.
     const before = state.before === '' ? { before: text } : {};
-    setDragged({ entry, percent });
-    drags.current += 1;
-    const drag = drags.current;
-    isOut.current = true;
+    const change = { entry, percent };
+    setDragged(change);
+    out.current = change;
     const from = policy.current;
     const next = await engine.ask({
       kind: 'reweigh',
       text: origin.current,
       route: route.index,
-      entry,
-      percent,
+      ...change,
     });
-    if (drag !== drags.current) return;
-    isOut.current = false;
+    if (out.current !== change) return;
+    out.current = undefined;
     if (next === undefined || from !== policy.current) {
       setDragged(undefined);
       return;
@@ -98,7 +100,7 @@ function Weights({ route, state, onChange, text, isSound, outline }: PartProps &
   }, [state.policy]);
   // From then on, what the text says. Before that the text says what the drag was a moment ago, and the next press of a
   // key would count from there.
-  const isSettled = origin.current === undefined && !isOut.current && text === made.current;
+  const isSettled = origin.current === undefined && out.current === undefined && text === made.current;
   return (
     <fieldset class="play-weights">
       <legend>{route.name}</legend>
