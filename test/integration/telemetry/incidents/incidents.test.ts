@@ -53,7 +53,7 @@ interface Incident {
   readonly fault: (scene: Scene) => unknown;
   /** The fault has had its effect. */
   readonly until: (scene: Scene) => boolean;
-  /** How long it is seen at work; 1.5 s unless told. */
+  /** How long it is seen at work, as in {@link Scene.record}. */
   readonly illMs?: number;
   readonly expected: readonly Expected[];
 }
@@ -178,7 +178,7 @@ async function expectAlerts(recording: Recording, expected: readonly Expected[])
 it.concurrent.for(sliceOf(INCIDENTS, 7))(
   '$name',
   { timeout: 60_000 },
-  async ({ name, policy, labels, fault, until, illMs = 1_500, expected }) => {
+  async ({ name, policy, labels, fault, until, illMs, expected }) => {
     const scene = await openScene(consul, name.replace(/[^a-z0-9]+/g, '-'), policy, labels);
     try {
       const recording = await scene.record(

@@ -8,6 +8,7 @@ import { pause } from '../../../support/closers';
 import { passOn } from '../../../support/consul/pass-on';
 import type { ConsulCluster } from '../../../support/consul/start';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../../support/payments';
+import { until } from '../../../support/until';
 import { type Recording, readScrape, type Scrape } from './recording';
 
 type Rest = Omit<PolicyDocument, 'schema' | 'service'>;
@@ -18,6 +19,7 @@ const EVERY_MS = 20;
 const DEADLINE_MS = 2_000;
 /** On a busy machine few calls are made: with fewer than these, chance says whether a route of few has any. */
 const CALLS_ILL = 100;
+const EFFECT_MS = 15_000;
 
 /** Two stable instances in each datacenter, a canary in the first, and a client that calls them through a real Consul. */
 export interface Scene {
@@ -31,14 +33,14 @@ export interface Scene {
   /** From now on reads of policies are answered 403. */
   forbidPolicies(): void;
   close(): Promise<void>;
-  record(fault: () => unknown, until: () => boolean | Promise<boolean>, options?: RecordOptions): Promise<Recording>;
+  record(fault: () => unknown, hasEffect: () => boolean, options?: RecordOptions): Promise<Recording>;
 }
 
 interface RecordOptions {
   /** What others export beside the client. */
   readonly more?: () => Promise<string>;
-  /** How long the fault is seen at work, in milliseconds. */
-  readonly illMs?: number;
+  /** How long the fault is seen at work, in milliseconds; 1,500 unless told. */
+  readonly illMs?: number | undefined;
 }
 
 /** `labels(n)`: of the nth call. */
@@ -102,19 +104,20 @@ export async function openScene(
     codes,
     putPolicy,
     forbidPolicies: door.forbidPolicies,
-    async record(fault, until, { more, illMs = 1_500 } = {}) {
+    async record(fault, hasEffect, { more, illMs = 1_500 } = {}) {
       await pause(400);
       const well = await scrape(more);
       await pause(800);
       const stillWell = await scrape(more);
       await fault();
-      await waitFor(until, `${service}: the fault had no effect`);
+      await until(hasEffect, EFFECT_MS, `${service}: the fault had no effect in 15 s`);
       // What the fault set off settles: calls that were out come to their deadlines.
       await pause(DEADLINE_MS);
       const ill = await scrape(more);
       const before = codes.length;
       await pause(illMs);
-      await waitFor(() => codes.length >= before + CALLS_ILL, `${service}: fewer than ${CALLS_ILL} calls ended`);
+      const otherwise = `${service}: fewer than ${CALLS_ILL} calls ended in 15 s`;
+      await until(() => codes.length >= before + CALLS_ILL, EFFECT_MS, otherwise);
       return [well, stillWell, ill, await scrape(more)];
     },
     async close() {
@@ -126,14 +129,6 @@ export async function openScene(
       await door.close();
     },
   };
-}
-
-async function waitFor(isMet: () => boolean | Promise<boolean>, otherwise: string): Promise<void> {
-  const end = performance.now() + 15_000;
-  while (!(await isMet())) {
-    if (performance.now() > end) throw new Error(`${otherwise} in 15 s`);
-    await pause(50);
-  }
 }
 
 /** What the exporter answers Prometheus. */
